@@ -1,0 +1,16 @@
+// Package catalogmerge makes one catalog out of the catalogs of many brokers.
+//
+// It works in two steps, both pure: no network, no clock, no logging.
+//
+//   - [Refresh] reads what one backend answered to GET /v2/catalog, checks every offering by the rules that platforms
+//     enforce, and makes the [Copy] that follows the backend's earlier one: its last good offerings and every id that
+//     it ever published. Copies are what a store keeps, so that every replica merges the same ones.
+//   - [Merge] splices the offerings of all copies into one prepared answer and builds the index by which calls find
+//     their backend.
+//
+// A platform that reads a catalog rejects all of it for one bad entry. So an offering that breaks a rule is left out
+// alone, with a [Problem] that says why, and where it has a last good version, that one stays.
+//
+// Offerings travel as the bytes that their backend sent. Nothing is decoded and encoded again, so unknown fields, the
+// order of keys, white space and numbers of any size survive.
+package catalogmerge

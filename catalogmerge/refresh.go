@@ -1,0 +1,145 @@
+package catalogmerge
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// ErrNoCatalog is matched by the errors of Refresh: what the backend answered is no catalog at all, and the copy before
+// it stays.
+var ErrNoCatalog = errors.New("not a catalog")
+
+// maxBadOfferings is how many bad offerings an answer may hold and still count as a catalog. It bounds what nonsense
+// can cost, in the list of problems and in memory.
+const maxBadOfferings = 1000
+
+// Refresh returns the copy that follows previous, which is nil at first, after the backend answered GET /v2/catalog
+// with 200 and body at the time now. An error matches ErrNoCatalog.
+//
+// An offering that breaks a rule is left out with a Problem. If the backend published it before, its last good version
+// stays instead. Of two offerings in the body with one id the first stands. Where two claim the same name, plan id or
+// dashboard client, the one that was published first stands, or else the first in the body.
+//
+// An offering that the body lacks stays published, and keeps what it claims, until it was missing for withdrawAfter.
+// From then on only Known has it.
+//
+// body is not kept; etag is the ETag header of the answer or empty.
+func Refresh(
+	previous *Copy, backend string, body []byte, etag string, now time.Time, withdrawAfter time.Duration,
+) (*Copy, error) {
+	services, err := findServices(body)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNoCatalog, err)
+	}
+	now = stamp(now)
+	next := follow(previous, backend, now)
+	var drafts []*draft
+	bad, position := 0, -1
+	for raw := range elements(services) {
+		position++
+		d := readOffering(raw, backend, position)
+		if !d.sound() {
+			if bad++; bad > maxBadOfferings {
+				return nil, fmt.Errorf("%w: more than %d of its offerings are bad", ErrNoCatalog, maxBadOfferings)
+			}
+		}
+		drafts = append(drafts, d)
+	}
+
+	s := newSettlement(previous, drafts)
+	s.settle(now, withdrawAfter)
+	next.Offerings = s.offerings()
+	bad = 0
+	for _, d := range drafts {
+		if s.published(d) {
+			next.Known.learn(d, now)
+			continue
+		}
+		next.Known.learn(d, time.Time{})
+		if bad++; bad > maxBadOfferings {
+			return nil, fmt.Errorf("%w: more than %d of its offerings are bad", ErrNoCatalog, maxBadOfferings)
+		}
+		kept := s.keptVersionOf(d)
+		for _, p := range d.allProblems() {
+			p.Kept = kept
+			next.Problems = append(next.Problems, p)
+		}
+	}
+	if len(next.Problems) == 0 && isFieldValue(etag) {
+		next.ETag = etag
+	}
+	return next, nil
+}
+
+// Touch returns the copy that follows previous after the backend answered 304 at the time now: the fetch counts, and an
+// offering that was missing for withdrawAfter leaves. previous is not nil.
+func Touch(previous *Copy, now time.Time, withdrawAfter time.Duration) *Copy {
+	next := *previous
+	next.FetchedAt = stamp(now)
+	next.Offerings = nil
+	for _, o := range previous.Offerings {
+		if !isDue(o.MissingSince, next.FetchedAt, withdrawAfter) {
+			next.Offerings = append(next.Offerings, o)
+		}
+	}
+	return &next
+}
+
+// isDue tells whether an offering that is missing since then has to leave; one that is not missing never has to.
+func isDue(missingSince, now time.Time, withdrawAfter time.Duration) bool {
+	return !missingSince.IsZero() && now.Sub(missingSince) >= withdrawAfter
+}
+
+// findServices returns the array of offerings in a backend's answer.
+func findServices(body []byte) ([]byte, error) {
+	if bytes.HasPrefix(body, []byte("\xef\xbb\xbf")) {
+		return nil, errors.New("it begins with a byte order mark")
+	}
+	if !json.Valid(body) {
+		return nil, syntaxError(body)
+	}
+	body = bytes.Trim(body, jsonSpace)
+	if body[0] != '{' {
+		return nil, fmt.Errorf("it is %s, not an object", kindOf(body))
+	}
+	var services []byte
+	for key, value := range members(body) {
+		if string(keyName(key)) != "services" {
+			continue
+		}
+		if services != nil {
+			return nil, errors.New("it has services more than once")
+		}
+		services = value
+	}
+	if services == nil {
+		return nil, errors.New("it has no services")
+	}
+	if services[0] != '[' {
+		return nil, fmt.Errorf("its services are %s, not an array", kindOf(services))
+	}
+	return services, nil
+}
+
+// syntaxError says what is wrong with bytes that are not JSON.
+func syntaxError(body []byte) error {
+	var value json.RawMessage
+	err := json.Unmarshal(body, &value)
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return fmt.Errorf("it is not JSON: at byte %d: %w", syntax.Offset, err)
+	}
+	return fmt.Errorf("it is not JSON: %w", err)
+}
+
+// isFieldValue tells whether a header value is plain enough to be sent back in a request.
+func isFieldValue(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
+}
