@@ -1,0 +1,192 @@
+package routing
+
+import "time"
+
+// Kind is what a call does to the instance or binding that its key names.
+type Kind string
+
+// The kinds of calls. Bind is a create and unbind a delete whose key has a binding.
+const (
+	KindCreate Kind = "create"
+	KindUpdate Kind = "update" // also IBM Cloud's PUT of the state
+	KindDelete Kind = "delete"
+	KindPoll   Kind = "poll"
+	KindFetch  Kind = "fetch" // GETs that change nothing
+	// kindAdopt is a call on an instance the gateway had not known, entered in the instance's record.
+	kindAdopt Kind = "adopt"
+)
+
+// Config is what the protocol asks of the gateway's configuration.
+type Config interface {
+	// Window is how long after it was begun a create may take effect at the backend: its timeout, and the time that
+	// it may still be queued there after the gateway gave it up. ok is false if no such backend is configured.
+	Window(BackendID) (window Window, ok bool)
+	// HasPlatform tells whether the platform is configured.
+	HasPlatform(PlatformID) bool
+}
+
+// Window bounds when a create may take effect at a backend.
+type Window struct {
+	// Timeout is how long the gateway waits for the answer.
+	Timeout time.Duration
+	// Settle is how long after the gateway gave it up the backend may still begin it.
+	Settle time.Duration
+}
+
+// Call is what the protocol needs to know of one call of a platform. It is the same from begin to close.
+type Call struct {
+	// Token is unique to the call; a begin or close that is repeated with it does nothing new.
+	Token string
+	Kind  Kind
+	Key   Key
+	// Platform is who calls.
+	Platform PlatformID
+	// Service and Plan are what the call's body or query says; empty where it says nothing.
+	Service ServiceID
+	Plan    PlanID
+	// Life is a random string for the records that this call may claim.
+	Life string
+	// Hint is where the call would go without a record, from Resolve.
+	Hint Hint
+	// Offer tells whether a new instance may be made. It counts for creates of instances only.
+	Offer Offer
+	// Operation is what a poll's query says.
+	Operation string
+	// RejectUnknown: a call on an instance without a record is refused, whatever the hint.
+	RejectUnknown bool
+}
+
+// onBinding tells whether the call is about a binding.
+func (c *Call) onBinding() bool { return c.Key.Binding != "" }
+
+// Offer is the catalog's word on a new instance.
+type Offer struct {
+	// Backend is who publishes the offering now; empty if the instance may not be made.
+	Backend BackendID
+	// Refusal is why not.
+	Refusal Refusal
+}
+
+// Records are the records that one call concerns. Nil means that there is none.
+type Records struct {
+	Instance, Binding *Record
+}
+
+// subject is the record of what the call's key names.
+func (r Records) subject(c *Call) *Record {
+	if c.onBinding() {
+		return r.Binding
+	}
+	return r.Instance
+}
+
+// Refusal is why a call is not sent to any backend. The empty Refusal means that it is.
+type Refusal string
+
+// The refusals. How each is answered is the gateway's table, design section 6.
+const (
+	// RefusalNone means that the call goes to a backend.
+	RefusalNone Refusal = ""
+	// RefusalTaken: the id belongs to another platform or to an instance of another offering.
+	RefusalTaken Refusal = "taken"
+	// RefusalOtherOffering: the service_id contradicts the record.
+	RefusalOtherOffering Refusal = "other_offering"
+	// RefusalForeign: the instance or binding is recorded for another platform.
+	RefusalForeign Refusal = "foreign"
+	// RefusalUnknown: no record, and the platform's unknown instances are refused.
+	RefusalUnknown Refusal = "unknown"
+	// RefusalNoHint: no record, and nothing in the call tells the backend.
+	RefusalNoHint Refusal = "no_hint"
+	// RefusalAmbiguous: no record, and two backends published the id that the call names.
+	RefusalAmbiguous Refusal = "ambiguous"
+	// RefusalIncomplete: no record and no hint, but the catalogs of some backends are not known yet.
+	RefusalIncomplete Refusal = "incomplete"
+	// RefusalNeverSent: a delete of a tombstone whose backend was never reached.
+	RefusalNeverSent Refusal = "never_sent"
+	// RefusalNotConfigured: the record names a platform or backend that the configuration does not.
+	RefusalNotConfigured Refusal = "not_configured"
+	// RefusalMissingService, RefusalMissingPlan, RefusalUnknownService and RefusalUnknownPlan: a new instance needs a
+	// service_id and a plan_id of the catalog.
+	RefusalMissingService Refusal = "missing_service"
+	RefusalMissingPlan    Refusal = "missing_plan"
+	RefusalUnknownService Refusal = "unknown_service"
+	RefusalUnknownPlan    Refusal = "unknown_plan"
+)
+
+// Decision is what begin decided, and what close has to know of it.
+type Decision struct {
+	Refusal Refusal
+	// Backend is who the call goes to.
+	Backend BackendID
+	// Service is the offering as far as known: the record's, else the call's.
+	Service ServiceID
+	// Owner names the backend and platform of a record that made the decision; for the log.
+	Owner Stray
+	// Contradicts: the call's service_id is not the record's, which won.
+	Contradicts bool
+
+	// life and seq are the subject's life and operation number when the call was sent.
+	life string
+	seq  uint64
+	// final: a delete's success ends the record.
+	final bool
+	// tombstone: the subject was gone when the call was sent.
+	tombstone bool
+	// claimed: the subject was claimed when the poll was sent.
+	claimed bool
+	// parentLife is the life of a binding's instance.
+	parentLife string
+	// window is the backend's.
+	window Window
+}
+
+// Final tells whether, as far as begin could know, a delete's success ends the record.
+func (d *Decision) Final() bool { return d.final }
+
+// Class is what an answer, or the lack of one, says about the instance or binding.
+type Class string
+
+// The classes of outcomes. Classify finds them.
+const (
+	// ClassDone: it is as the call wanted it: created, updated, or gone.
+	ClassDone Class = "done"
+	// ClassAccepted: the backend is at it (202).
+	ClassAccepted Class = "accepted"
+	// ClassNothing: nothing happened.
+	ClassNothing Class = "nothing"
+	// ClassExists: nothing happened, because the backend has it already or is busy with it.
+	ClassExists Class = "exists"
+	// ClassUnknown: nobody knows.
+	ClassUnknown Class = "unknown"
+	// ClassSucceeded, ClassFailed and ClassGone are what a poll may say at the end of an operation.
+	ClassSucceeded Class = "succeeded"
+	ClassFailed    Class = "failed"
+	ClassGone      Class = "gone"
+	// ClassOther says nothing: an operation in progress, a refused delete, a failed poll.
+	ClassOther Class = "other"
+)
+
+// Outcome is how a call ended.
+type Outcome struct {
+	Class Class
+	// Delivered: the backend may have read the call.
+	Delivered bool
+	// Settled: the backend answered that it failed (500 or 501), so it does not begin the call any more.
+	Settled bool
+	// Operation is what a 202 said.
+	Operation string
+	// Trace is the W3C traceparent of the call's span.
+	Trace string
+}
+
+// Verdict is what close has to say about the answer.
+type Verdict string
+
+// The verdicts.
+const (
+	// VerdictRelay: the answer goes up as it is.
+	VerdictRelay Verdict = ""
+	// VerdictRepeat: a delete was confirmed while a create was open or in doubt. The platform hears 422
+	// ConcurrencyError and comes again.
+	VerdictRepeat Verdict = "repeat"
+)

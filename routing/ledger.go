@@ -1,0 +1,317 @@
+package routing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// maxAttempts bounds how often a change is computed anew because another one came first.
+	maxAttempts = 100
+	// clockAge is how old a reading of the store's clock may be to be counted on from.
+	clockAge = time.Minute
+	// clockTolerance is how far such a guess may be off before the record is corrected.
+	clockTolerance = time.Second
+	// commitTimeout bounds how long an answer waits for its outcome to be written. After that it is written in the
+	// background.
+	commitTimeout = 2 * time.Second
+)
+
+// Ledger runs the ownership protocol on a store. It is safe for concurrent use, and any number of ledgers, in any number of
+// processes, may share a store.
+type Ledger struct {
+	store Store
+	queue queue
+	clock atomic.Pointer[clockReading]
+}
+
+// clockReading is what the store's clock said when this process's clock said `at`.
+type clockReading struct {
+	store, at time.Time
+}
+
+// LedgerOptions are the optional parts of a ledger.
+type LedgerOptions struct {
+	// QueueCapacity is how many outcomes may wait to be written; default 10,000. Above that the oldest is dropped: its
+	// call stays open in the record, as if the gateway had died, and later calls settle it.
+	QueueCapacity int
+	// OnRetry is called for each attempt to write an outcome in the background.
+	OnRetry func()
+	// OnDrop is called for each outcome that is given up.
+	OnDrop func()
+}
+
+// NewLedger returns a ledger on a store. Close it to write what waits; the store is closed with it.
+func NewLedger(store Store, options LedgerOptions) *Ledger {
+	ledger := &Ledger{store: store}
+	ledger.queue.init(options, ledger.commit)
+	return ledger
+}
+
+// Entry is a call that was begun.
+type Entry struct {
+	Call     *Call
+	Decision Decision
+	// held is what the store held when the call was begun.
+	held held
+}
+
+// held is a snapshot with its records decoded.
+type held struct {
+	snapshot Snapshot
+	records  Records
+	// at is when this process learned of it, by its own clock.
+	at time.Time
+	// assumed: nothing was read; the id was taken to be free.
+	assumed bool
+}
+
+// Subject returns the record of what the call's key names, as it was when the call was begun; nil if there was none. It must
+// not be changed.
+func (e *Entry) Subject() *Record { return e.held.records.subject(e.Call) }
+
+// Begin enters a call in the store and decides where it goes. Only after it returned without an error and without a
+// refusal may the call be sent.
+//
+// The error matches ErrUnavailable or ErrNewerRecord, or tells of a damaged record. Nothing may be sent then. The deadline
+// of everything that is sent on the strength of the entry must have been set before Begin was called: a gateway that
+// stalls between the two must not send late.
+func (l *Ledger) Begin(ctx context.Context, call *Call, config Config) (*Entry, error) {
+	entry := &Entry{Call: call}
+	start, ok := l.assumeAbsent(call)
+	if !ok {
+		snapshot, err := l.read(ctx, call.Key)
+		if err != nil {
+			return nil, err
+		}
+		start = snapshot
+	}
+	wrote := false
+	after, err := l.update(ctx, call.Key, start, true, func(records Records, now Moment) Records {
+		var next Records
+		next, entry.Decision = Begin(records, call, config, now)
+		wrote = next != records
+		return next
+	})
+	if err != nil {
+		if wrote && errors.Is(err, ErrUnavailable) {
+			// The call may be entered although nobody said so. It will not be sent, so it ends in nothing.
+			//nolint:contextcheck // what waits outlives the call
+			l.queue.add(commit{entry: entry, outcome: Outcome{Class: ClassNothing}})
+		}
+		return nil, err
+	}
+	entry.held = after
+	return entry, nil
+}
+
+// Close notes the outcome of a call that was begun, and says whether its answer may be relayed. An outcome that cannot be
+// written now is written in the background, and the verdict is then what is right as far as this process knows. The
+// cancellation of ctx is ignored: the platform hanging up does not undo what the backend did.
+func (l *Ledger) Close(ctx context.Context, entry *Entry, outcome Outcome) (Verdict, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
+	defer cancel()
+	verdict, err := l.close(ctx, entry, outcome)
+	if err != nil {
+		//nolint:contextcheck // what waits outlives the call
+		l.queue.add(commit{entry: entry, outcome: outcome})
+	}
+	return verdict, err
+}
+
+func (l *Ledger) close(ctx context.Context, entry *Entry, outcome Outcome) (Verdict, error) {
+	verdict := VerdictRelay
+	from := entry.held
+	if entry.Call.Kind == KindDelete && entry.Decision.tombstone {
+		// Nothing was entered, so the write does not tell whether the id was claimed anew since.
+		var err error
+		if from, err = l.read(ctx, entry.Call.Key); err != nil {
+			return verdict, err
+		}
+	}
+	// A doubt counts from when the gateway gave the call up, not from when it began.
+	from.snapshot.Now = from.snapshot.Now.Add(time.Since(from.at))
+	_, err := l.update(ctx, entry.Call.Key, from, false, func(records Records, now Moment) Records {
+		var next Records
+		next, verdict = Close(records, entry.Call, &entry.Decision, outcome, now)
+		return next
+	})
+	return verdict, err
+}
+
+// commit writes an outcome from the queue.
+func (l *Ledger) commit(ctx context.Context, c commit) error {
+	entry := *c.entry // whoever began the call may still read its entry
+	var err error
+	if entry.held, err = l.read(ctx, entry.Call.Key); err != nil {
+		return err
+	}
+	_, err = l.close(ctx, &entry, c.outcome)
+	return err
+}
+
+// Pending returns how many outcomes wait to be written.
+func (l *Ledger) Pending() int { return l.queue.length() }
+
+// Shutdown writes the outcomes that wait, as far as ctx allows, and closes the store. No call may be begun or closed
+// after it.
+func (l *Ledger) Shutdown(ctx context.Context) error {
+	left := l.queue.flush(ctx)
+	err := l.store.Close()
+	if left > 0 {
+		return fmt.Errorf("%w: %d outcomes were not written; later calls settle them", ErrUnavailable, left)
+	}
+	return err
+}
+
+// update computes a change and writes it, again and again while other changes come first. It returns what the store holds
+// then.
+func (l *Ledger) update(
+	ctx context.Context, key Key, from held, beforeSend bool, step func(Records, Moment) Records,
+) (held, error) {
+	for range maxAttempts {
+		now := At(from.snapshot.Now)
+		next := step(from.records, now)
+		if next == from.records {
+			if !from.assumed {
+				return from, nil
+			}
+			read, err := l.read(ctx, key)
+			if err != nil {
+				return held{}, err
+			}
+			from = read
+			continue
+		}
+		change, err := newChange(key, from, next, now)
+		if err != nil {
+			return held{}, err
+		}
+		change.BeforeSend = beforeSend
+		fresh, ok, err := l.store.Swap(ctx, change)
+		if err != nil {
+			return held{}, err
+		}
+		l.observe(fresh.Now)
+		if ok {
+			written := held{snapshot: change.result(fresh.Now), records: next, at: time.Now()}
+			if late := fresh.Now.Sub(from.snapshot.Now); from.assumed && (late > clockTolerance || late < -clockTolerance) {
+				return l.correct(ctx, key, written, late)
+			}
+			return written, nil
+		}
+		if from, err = decode(fresh); err != nil {
+			return held{}, err
+		}
+	}
+	return held{}, fmt.Errorf("%w: the record kept changing", ErrUnavailable)
+}
+
+// correct moves the times of a record that was written by a wrong guess of the store's clock. Others may have changed it
+// since: what they wrote is right.
+func (l *Ledger) correct(ctx context.Context, key Key, from held, late time.Duration) (held, error) {
+	guessed := from.records.Instance
+	return l.update(ctx, key, from, true, func(records Records, _ Moment) Records {
+		if records.Instance == nil || records.Instance.Life != guessed.Life {
+			return records
+		}
+		record := records.Instance.clone()
+		for token := range guessed.Calls {
+			if call, ok := record.Calls[token]; ok {
+				call.Until = call.Until.Add(late)
+				record.Calls[token] = call
+			}
+		}
+		record.Created = record.Created.Add(late)
+		records.Instance = record
+		return records
+	})
+}
+
+func (l *Ledger) read(ctx context.Context, key Key) (held, error) {
+	snapshot, err := l.store.Read(ctx, key)
+	if err != nil {
+		return held{}, err
+	}
+	l.observe(snapshot.Now)
+	return decode(snapshot)
+}
+
+// assumeAbsent lets a create of an instance begin without a read: nearly always the id is free, and if it is not, the
+// write says so and brings the record.
+func (l *Ledger) assumeAbsent(call *Call) (held, bool) {
+	if call.Kind != KindCreate || call.onBinding() {
+		return held{}, false
+	}
+	reading := l.clock.Load()
+	if reading == nil {
+		return held{}, false
+	}
+	age := time.Since(reading.at)
+	if age > clockAge {
+		return held{}, false
+	}
+	return held{snapshot: Snapshot{Now: reading.store.Add(age)}, at: time.Now(), assumed: true}, true
+}
+
+func (l *Ledger) observe(now time.Time) {
+	l.clock.Store(&clockReading{store: now, at: time.Now()})
+}
+
+func decode(snapshot Snapshot) (held, error) {
+	instance, err := DecodeRecord(snapshot.Instance)
+	if err != nil {
+		return held{}, err
+	}
+	binding, err := DecodeRecord(snapshot.Binding)
+	if err != nil {
+		return held{}, err
+	}
+	return held{snapshot: snapshot, records: Records{Instance: instance, Binding: binding}, at: time.Now()}, nil
+}
+
+// newChange encodes the records that changed.
+func newChange(key Key, from held, next Records, now Moment) (Change, error) {
+	change := Change{Key: key, Old: from.snapshot}
+	var err error
+	if next.Instance != from.records.Instance {
+		if change.Instance, err = newWrite(next.Instance, now); err != nil {
+			return Change{}, err
+		}
+	}
+	if next.Binding != from.records.Binding {
+		if change.Binding, err = newWrite(next.Binding, now); err != nil {
+			return Change{}, err
+		}
+	}
+	return change, nil
+}
+
+func newWrite(record *Record, now Moment) (*Write, error) {
+	if record == nil {
+		return &Write{}, nil
+	}
+	record.prune(now)
+	record.Rev++
+	record.Updated = now
+	data, err := record.Encode()
+	if err != nil {
+		return nil, err
+	}
+	return &Write{Data: data, TTL: record.TTL(), Unfinished: record.Unfinished()}, nil
+}
+
+// result is what the store holds after the change was applied.
+func (c *Change) result(now time.Time) Snapshot {
+	after := Snapshot{Instance: c.Old.Instance, Binding: c.Old.Binding, Now: now}
+	if c.Instance != nil {
+		after.Instance = c.Instance.Data
+	}
+	if c.Binding != nil {
+		after.Binding = c.Binding.Data
+	}
+	return after
+}

@@ -1,0 +1,101 @@
+package redisstore_test
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"net"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/osb-gateway/caddy-osb-gateway/internal/redistest"
+	"github.com/osb-gateway/caddy-osb-gateway/routing"
+	"github.com/osb-gateway/caddy-osb-gateway/routing/redisstore"
+	"github.com/osb-gateway/caddy-osb-gateway/routing/storetest"
+)
+
+func TestTLS(t *testing.T) {
+	t.Parallel()
+	plain := redistest.Shared(t).Addr
+	encrypted, authorities := serveTLS(t, plain)
+	trusting := &tls.Config{RootCAs: authorities}
+
+	accepted := map[string]redisstore.Config{
+		"address":     {Addresses: []string{encrypted}, TLS: trusting},
+		"url":         {URL: "rediss://" + encrypted, TLS: trusting},
+		"server name": {URL: "rediss://" + encrypted, TLS: &tls.Config{RootCAs: authorities, ServerName: "example.com"}},
+	}
+	for name, config := range accepted {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			config.KeyPrefix, config.Timeout = newPrefix(), patience
+			store := open(t, config)
+			swap(t, store, routing.Change{Key: routing.Key{Instance: "i"}, Instance: write("x")})
+			wantInstance(t, store, "i", "x")
+		})
+	}
+
+	refused := []struct {
+		name   string
+		config redisstore.Config
+		want   string
+	}{
+		{
+			"unknown authority",
+			redisstore.Config{URL: "rediss://" + encrypted, Timeout: patience},
+			"unknown authority",
+		},
+		{
+			"wrong name",
+			redisstore.Config{
+				URL: "rediss://" + encrypted, Timeout: patience,
+				TLS: &tls.Config{RootCAs: authorities, ServerName: "other.test"},
+			},
+			"not other.test",
+		},
+		{
+			"plain to TLS",
+			redisstore.Config{URL: "redis://u:" + secret + "@" + encrypted, Timeout: patience},
+			"does it want TLS?",
+		},
+		// The server waits for the end of what it takes for a command.
+		{
+			"TLS to plain",
+			redisstore.Config{URL: "rediss://u:" + secret + "@" + plain, Timeout: 200 * time.Millisecond},
+			"does it speak TLS on this port",
+		},
+	}
+	for _, test := range refused {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			store := open(t, test.config)
+			_, err := store.Read(t.Context(), routing.Key{Instance: "i"})
+			wantError(t, err, test.want)
+			storetest.WantUnavailable(t.Context(), t, store)
+		})
+	}
+}
+
+// serveTLS puts TLS before a server, and returns its address and who vouches for it.
+func serveTLS(t *testing.T, target string) (address string, authorities *x509.CertPool) {
+	t.Helper()
+	donor := httptest.NewTLSServer(nil)
+	certificates := donor.TLS.Certificates
+	authorities = x509.NewCertPool()
+	authorities.AddCert(donor.Certificate())
+	donor.Close()
+	return serve(t, func(connection net.Conn) {
+		client := tls.Server(connection, &tls.Config{Certificates: certificates})
+		server, err := net.Dial("tcp", target)
+		if err != nil {
+			return
+		}
+		defer func() { _ = server.Close() }()
+		go func() {
+			_, _ = io.Copy(server, client)
+			_ = server.Close()
+		}()
+		_, _ = io.Copy(client, server)
+	}), authorities
+}

@@ -1,0 +1,98 @@
+package routing
+
+// Directory is what the merged catalog knows of who publishes what.
+type Directory interface {
+	// OfferingOwner returns the backend that ever published the offering; ambiguous if more than one did.
+	OfferingOwner(serviceID string) (backend string, ambiguous, ok bool)
+	// PlanOwner returns the backend that ever published the plan; ambiguous if more than one did.
+	PlanOwner(planID string) (backend string, ambiguous, ok bool)
+	// NameOwner returns the backend that ever published an offering of this name; ambiguous if more than one did.
+	NameOwner(offeringName string) (backend string, ambiguous, ok bool)
+	// Offering returns the backend that publishes the offering now.
+	Offering(serviceID string) (backend string, ok bool)
+	// Plan tells whether the plan is published under the offering now.
+	Plan(serviceID, planID string) bool
+	// Complete tells whether the catalog of every backend is known; if not, an unknown id may be one of theirs.
+	Complete() bool
+}
+
+// Hints are what a call says about its backend.
+type Hints struct {
+	// Service and Plan are those of the body or, where it has none, of the query.
+	Service ServiceID
+	Plan    PlanID
+	// PreviousService and PreviousPlan are those of previous_values.
+	PreviousService ServiceID
+	PreviousPlan    PlanID
+	// CRNServiceName is the service-name segment of an instance id that is a CRN.
+	CRNServiceName string
+}
+
+// Hint is where a call on an unknown instance would go.
+type Hint struct {
+	// Backend is who the hints lead to, if Refusal is empty.
+	Backend BackendID
+	// Service is the offering, where the hint was one.
+	Service ServiceID
+	// Refusal is RefusalNoHint, RefusalAmbiguous or RefusalIncomplete.
+	Refusal Refusal
+}
+
+// Resolve finds the backend of a call from what the call says, for the case that there is no record. It goes by the
+// service_id, then by that of previous_values, the service name of a CRN, and the plan id. An id that two backends ever
+// published is no hint, and ends the search: the next hint might lead to the wrong one of them.
+func Resolve(hints Hints, directory Directory) Hint {
+	for _, hint := range []struct {
+		id      string
+		service ServiceID
+		owner   func(string) (string, bool, bool)
+	}{
+		{string(hints.Service), hints.Service, directory.OfferingOwner},
+		{string(hints.PreviousService), hints.PreviousService, directory.OfferingOwner},
+		{hints.CRNServiceName, "", directory.NameOwner},
+		{string(hints.Plan), "", directory.PlanOwner},
+		{string(hints.PreviousPlan), "", directory.PlanOwner},
+	} {
+		if hint.id == "" {
+			continue
+		}
+		backend, ambiguous, ok := hint.owner(hint.id)
+		switch {
+		case ambiguous:
+			return Hint{Refusal: RefusalAmbiguous}
+		case ok:
+			return Hint{Backend: BackendID(backend), Service: hint.service}
+		}
+	}
+	if !directory.Complete() {
+		return Hint{Refusal: RefusalIncomplete}
+	}
+	return Hint{Refusal: RefusalNoHint}
+}
+
+// Offered judges the ids of a call that would make a new instance: both must be in the catalog as it is now.
+func Offered(service ServiceID, plan PlanID, directory Directory) Offer {
+	if service == "" {
+		return Offer{Refusal: RefusalMissingService}
+	}
+	backend, ok := directory.Offering(string(service))
+	switch {
+	case !ok && !directory.Complete():
+		return Offer{Refusal: RefusalIncomplete}
+	case !ok:
+		return Offer{Refusal: RefusalUnknownService}
+	case plan == "":
+		return Offer{Refusal: RefusalMissingPlan}
+	case !directory.Plan(string(service), string(plan)):
+		return Offer{Refusal: RefusalUnknownPlan}
+	}
+	return Offer{Backend: BackendID(backend)}
+}
+
+// serviceOrHint is the offering of an instance that is adopted.
+func (c *Call) serviceOrHint() ServiceID {
+	if c.Service != "" {
+		return c.Service
+	}
+	return c.Hint.Service
+}
