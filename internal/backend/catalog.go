@@ -1,0 +1,70 @@
+package backend
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"github.com/osb-gateway/caddy-osb-gateway/internal/osb"
+)
+
+// Catalog fetches the backend's catalog for the gateway itself (GET /v2/catalog). With etag, the one that came with an
+// earlier copy, the backend may answer that the copy is still good: then notModified is true, body is nil and newETag
+// the one to use from now on. A backend that has no ETags leaves newETag empty.
+//
+// Every error is an *Error. Answers other than 200, or 304 to an etag, are errors of kind Failed with their Status.
+func (b *Backend) Catalog(ctx context.Context, etag string) (body []byte, newETag string, notModified bool, err error) {
+	header := http.Header{
+		osb.HeaderAPIVersion: b.catalogVersion,
+		"Accept":             {osb.ContentTypeJSON},
+	}
+	if etag != "" {
+		header["If-None-Match"] = []string{etag}
+	}
+	resp, err := b.exchange(ctx, Request{Method: http.MethodGet, Path: "/v2/catalog", Set: header}, b.maxCatalogBytes)
+	if err != nil {
+		return nil, "", false, err
+	}
+	newETag = resp.Header.Get("Etag")
+	switch encoding := resp.Header.Get(osb.HeaderContentEncoding); {
+	case resp.Status == http.StatusNotModified && etag != "":
+		if newETag == "" {
+			newETag = etag
+		}
+		return nil, newETag, true, nil
+	case resp.Status != http.StatusOK:
+		return nil, "", false, b.catalogError(resp.Status, catalogAdvice(resp.Status))
+	case encoding != "" && encoding != "identity":
+		return nil, "", false, b.catalogError(resp.Status, "the broker compresses what was asked for uncompressed")
+	}
+	return resp.Body, newETag, false, nil
+}
+
+func (b *Backend) catalogError(status int, advice string) *Error {
+	err := fmt.Errorf("the catalog was answered with %d: %s", status, advice)
+	return &Error{Backend: b.name, Kind: Failed, Status: status, Err: err}
+}
+
+// catalogAdvice says what an operator should look at when a catalog comes with an unexpected status.
+func catalogAdvice(status int) string {
+	switch {
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+		return "check the backend's credentials"
+	case status == http.StatusProxyAuthRequired:
+		return "a proxy in front of the backend asks for credentials"
+	case status == http.StatusNotFound, status == http.StatusGone:
+		return "check the path of the backend's URL"
+	case status == http.StatusPreconditionFailed:
+		return "the broker does not serve the announced version; check catalog_version"
+	case status == http.StatusTooManyRequests:
+		return "the broker limits how often it is asked"
+	case status == http.StatusNotModified:
+		return "nothing was asked that could be unmodified"
+	case status >= 300 && status < 400:
+		return "redirects are not followed; check the backend's URL"
+	case status >= 500:
+		return "the broker is in trouble"
+	default:
+		return "200 was expected"
+	}
+}

@@ -1,0 +1,205 @@
+package backend
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+)
+
+// Request is what a platform asks of a backend.
+type Request struct {
+	// Method is the HTTP method.
+	Method string
+	// Path is the escaped path beneath the backend's URL, beginning with one slash, and Query the raw query without its
+	// question mark. Both go down byte for byte.
+	Path, Query string
+	// Header is the platform's header. It is filtered on the way and never modified.
+	Header http.Header
+	// Set holds headers that the gateway sets on this request in place of the platform's. One without values removes
+	// the platform's. It is neither filtered nor modified.
+	Set http.Header
+	// Body is the whole body. It must not change any more, not even after the answer: a backend may answer before it
+	// has read the body to its end.
+	Body []byte
+}
+
+// Response is the whole answer of a backend, whatever its status.
+type Response struct {
+	Status int
+	// Header is what may be relayed: without hop-by-hop headers, trailers, Content-Length, Set-Cookie, Server, Via and
+	// WWW-Authenticate.
+	Header http.Header
+	// Body is the body as it came, still encoded where there is a Content-Encoding; nil where there is none.
+	Body []byte
+}
+
+// Do sends a request and returns the backend's answer. Redirects are not followed. A GET whose answer was lost is sent
+// once more; nothing else is ever sent twice. The deadline of ctx is that of the whole exchange, body included.
+//
+// Every error is an *Error.
+func (b *Backend) Do(ctx context.Context, r Request) (*Response, error) {
+	return b.exchange(ctx, r, b.maxResponseBytes)
+}
+
+func (b *Backend) exchange(ctx context.Context, r Request, maxBytes int64) (*Response, error) {
+	resp, failure := b.send(ctx, r, maxBytes)
+	if failure == nil {
+		return resp, nil
+	}
+	if r.Method != http.MethodGet || !failure.lost {
+		return nil, failure
+	}
+	resp, again := b.send(ctx, r, maxBytes)
+	switch {
+	case again == nil:
+		return resp, nil
+	case again.Kind == NotReached: // this time; of the whole call that is not true
+		return nil, failure
+	default:
+		return nil, again
+	}
+}
+
+// send sends the request once, as far as that is in its power: see delivery for what a transport may do.
+func (b *Backend) send(ctx context.Context, r Request, maxBytes int64) (*Response, *Error) {
+	if ctx.Err() != nil {
+		return nil, &Error{Backend: b.name, Kind: NotReached, Err: context.Cause(ctx)}
+	}
+	d, sendCtx, done := watch(ctx, r.Method)
+	defer done()
+	req, err := b.newRequest(sendCtx, r)
+	if err != nil {
+		return nil, &Error{Backend: b.name, Kind: NotReached, Err: err}
+	}
+	resp, err := b.transport.RoundTrip(req)
+	if err != nil {
+		return nil, b.failure(ctx, d, err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	d.got.Store(true) // whatever the transport reported
+	if resp.StatusCode < http.StatusOK {
+		// Only 101 gets here, which nobody asked for: its body would be the bare connection.
+		err = fmt.Errorf("answered with status %d, which is not an answer", resp.StatusCode)
+		return nil, &Error{Backend: b.name, Kind: Failed, Status: resp.StatusCode, Err: err}
+	}
+	body, err := readBody(resp, r.Method, maxBytes)
+	if err != nil {
+		failure := b.failure(ctx, d, fmt.Errorf("reading the body of a %d answer: %w", resp.StatusCode, err))
+		failure.Status = resp.StatusCode
+		return nil, failure
+	}
+	filterResponse(resp.Header)
+	return &Response{Status: resp.StatusCode, Header: resp.Header, Body: body}, nil
+}
+
+func (b *Backend) newRequest(ctx context.Context, r Request) (*http.Request, error) {
+	if err := checkPath(r.Path); err != nil {
+		return nil, err
+	}
+	if i := indexUnsendable(r.Query); i >= 0 {
+		return nil, fmt.Errorf("query has an unsendable character at offset %d", i)
+	}
+	// The URL is filled in here: parsing one would not keep every path as it is.
+	req, err := http.NewRequestWithContext(ctx, r.Method, "/", nil)
+	if err != nil {
+		return nil, errors.New("method is not valid")
+	}
+	b.setTarget(req.URL, r.Path, r.Query)
+	req.Host = b.host
+	requestHeader(req.Header, r.Header, r.Set)
+	if b.inject != nil {
+		b.inject(ctx, req.Header)
+	}
+	b.complete(req.Header)
+	if len(r.Body) > 0 {
+		// There is no GetBody: with it HTTP/2 would send the body again on some errors after the first sending.
+		body := new(bodyReader)
+		body.Reset(r.Body)
+		req.Body, req.ContentLength = body, int64(len(r.Body))
+	}
+	return req, nil
+}
+
+// setTarget makes u the address of a request, such that its path and query are written as the bytes that are given.
+func (b *Backend) setTarget(u *url.URL, path, query string) {
+	path = b.basePath + path
+	*u = url.URL{Scheme: b.scheme, Host: b.address, RawQuery: query}
+	if plain, err := url.PathUnescape(path); err == nil {
+		u.Path, u.RawPath = plain, path
+		if u.EscapedPath() == path {
+			return
+		}
+		u.Path, u.RawPath = "", ""
+	}
+	// The path holds bytes that net/url would escape, or an escape that it cannot read. An opaque URL keeps them; it is
+	// not used for all paths because a plain http proxy needs the parts.
+	u.Opaque = path
+}
+
+// checkPath refuses paths that cannot be written into a request as they are, or that would end up as something else.
+func checkPath(path string) error {
+	if path == "" || path[0] != '/' || (len(path) > 1 && path[1] == '/') {
+		return errors.New("path must begin with one slash")
+	}
+	if i := indexUnsendable(path); i >= 0 {
+		return fmt.Errorf("path has an unsendable character at offset %d", i)
+	}
+	for i := range len(path) {
+		if path[i] == '?' {
+			return errors.New("path must not contain a question mark")
+		}
+	}
+	return nil
+}
+
+// indexUnsendable returns the offset of the first byte that would break the line of a request, or -1.
+func indexUnsendable(s string) int {
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] == 0x7f {
+			return i
+		}
+	}
+	return -1
+}
+
+// bodyReader is a request body of known bytes.
+type bodyReader struct{ bytes.Reader }
+
+func (*bodyReader) Close() error { return nil }
+
+// firstReadBytes is what is set aside for a body before any of it has come, however long it claims to be.
+const firstReadBytes = 64 << 10
+
+// readBody reads the body of an answer to its end.
+func readBody(resp *http.Response, method string, maxBytes int64) ([]byte, error) {
+	switch {
+	case method == http.MethodHead, resp.StatusCode == http.StatusNoContent,
+		resp.StatusCode == http.StatusNotModified, resp.Body == http.NoBody:
+		return nil, nil
+	case resp.ContentLength > maxBytes:
+		return nil, &tooLargeError{maxBytes: maxBytes}
+	}
+	capacity := int64(1 << 10)
+	if resp.ContentLength >= 0 {
+		capacity = min(resp.ContentLength+1, firstReadBytes) // one more, to see the end without growing
+	}
+	body := make([]byte, 0, capacity)
+	for {
+		n, err := resp.Body.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		switch {
+		case int64(len(body)) > maxBytes:
+			return nil, &tooLargeError{maxBytes: maxBytes}
+		case err == io.EOF: // itself: wrapped, it is a failure
+			return body, nil
+		case err != nil:
+			return nil, err
+		case len(body) == cap(body):
+			body = append(body, 0)[:len(body)]
+		}
+	}
+}

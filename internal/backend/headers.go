@@ -1,0 +1,194 @@
+package backend
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/osb-gateway/caddy-osb-gateway/internal/osb"
+)
+
+// ownHeaders are the headers of a request that belong to one connection or one hop besides the hop-by-hop headers of
+// HTTP, or that are secrets between the platform and the gateway. None of the platform's reaches a backend.
+//
+// Forwarded and X-Forwarded-* are among them. What they say is the platform's word, which a broker has no reason to
+// believe, and brokers that build links from them would point their dashboards at the gateway, which serves none.
+var ownHeaders = map[string]bool{
+	"Authorization":  true,
+	"Cookie":         true,
+	"Cookie2":        true,
+	"Content-Length": true,
+	"Expect":         true, // the body is at hand: there is nothing to wait for
+	"Forwarded":      true,
+	"Host":           true,
+	"Http2-Settings": true,
+}
+
+// staysHere tells whether a header of the platform's, by its canonical name, is not for the backend.
+func staysHere(name string) bool {
+	return ownHeaders[name] || osb.IsHopByHop(name) ||
+		strings.HasPrefix(name, "Proxy-") || strings.HasPrefix(name, "X-Forwarded-")
+}
+
+// requestHeader fills out with the platform's header, filtered, and what the gateway sets in its place. Neither from
+// nor set is modified; their values are shared.
+func requestHeader(out, from, set http.Header) {
+	nominated := from["Connection"]
+	for key, values := range from {
+		name := http.CanonicalHeaderKey(key)
+		if staysHere(name) || (nominated != nil && isNominated(nominated, name)) {
+			continue
+		}
+		if other := out[name]; other != nil {
+			values = append(other, values...) // the same name in two spellings
+		}
+		out[name] = slices.Clip(values) // whoever appends does not write into the platform's array
+	}
+	override(out, set)
+}
+
+// complete adds what every request carries, last of all so that nothing can take its place.
+func (b *Backend) complete(header http.Header) {
+	override(header, b.fixed)
+	if b.authorization != nil {
+		header["Authorization"] = b.authorization
+	}
+	if header.Get("Accept-Encoding") == "" {
+		// http.Transport would ask for gzip otherwise, unpack the answer, and drop Content-Encoding and length.
+		header["Accept-Encoding"] = identityEncoding
+	}
+	if _, ok := header["User-Agent"]; !ok {
+		header["User-Agent"] = nil // net/http would name itself
+	}
+	for _, name := range replayHeaders {
+		if values, ok := header[name.canonical]; ok {
+			delete(header, name.canonical)
+			header[name.sent] = values
+		}
+	}
+}
+
+var identityEncoding = []string{"identity"}
+
+// replayHeaders are the headers whose presence makes http.Transport send a PUT, PATCH or DELETE a second time when a
+// kept-alive connection breaks. It looks them up by their canonical names only, so another spelling, which means the
+// same to the receiver, goes unnoticed.
+var replayHeaders = [...]struct{ canonical, sent string }{
+	{"Idempotency-Key", "idempotency-key"},
+	{"X-Idempotency-Key", "x-idempotency-key"},
+}
+
+func override(header, with http.Header) {
+	for name, values := range with {
+		name = http.CanonicalHeaderKey(name)
+		if len(values) == 0 {
+			delete(header, name)
+			continue
+		}
+		header[name] = slices.Clip(values)
+	}
+}
+
+// isNominated tells whether a Connection header names the header as hop-by-hop. The headers of the protocol cannot be
+// so named: a request would look different to the backend from what the gateway saw and wrote in its audit log.
+func isNominated(connection []string, name string) bool {
+	for _, line := range connection {
+		for option := range strings.SplitSeq(line, ",") {
+			if strings.EqualFold(textproto.TrimString(option), name) {
+				return !strings.HasPrefix(name, osb.HeaderPrefix) && !strings.HasPrefix(name, "Content-")
+			}
+		}
+	}
+	return false
+}
+
+// filterResponse removes from an answer what is not for the platform: what concerns the connection to the backend, and
+// what would make the platform take the backend for the gateway. Everything else passes as it is.
+func filterResponse(header http.Header) {
+	osb.RemoveHopByHop(header)
+	for _, name := range [...]string{
+		"Content-Length", // of the answer as it is written by the gateway
+		"Server",
+		"Set-Cookie",
+		"Set-Cookie2",
+		"Via",
+		osb.HeaderWWWAuthenticate,
+	} {
+		delete(header, name)
+	}
+}
+
+// setFixedHeader checks the configured headers and keeps a copy.
+func (b *Backend) setFixedHeader(header http.Header) error {
+	b.fixed = make(http.Header, len(header))
+	var problems []error
+	for key, values := range header {
+		name := http.CanonicalHeaderKey(key)
+		if err := checkFixedHeader(name, values); err != nil {
+			problems = append(problems, fmt.Errorf("header %q: %w", key, err))
+			continue
+		}
+		if name == "Host" {
+			b.host = values[0]
+			continue
+		}
+		b.fixed[name] = append(b.fixed[name], values...)
+	}
+	return errors.Join(problems...)
+}
+
+func checkFixedHeader(name string, values []string) error {
+	switch {
+	case !isToken(name):
+		return errors.New("not a header name")
+	case len(values) == 0:
+		return errors.New("a value is missing")
+	case name == "Authorization":
+		return errors.New("configure credentials instead")
+	case strings.HasPrefix(name, osb.HeaderPrefix):
+		return errors.New("the headers of the protocol come from the platform")
+	case name == "Host":
+		return checkHost(values)
+	case staysHere(name), name == "Accept-Encoding", name == osb.HeaderContentEncoding:
+		return errors.New("it belongs to the connection or the body and cannot be fixed")
+	}
+	if slices.ContainsFunc(values, hasControl) {
+		return errors.New("the value must not contain control characters")
+	}
+	return nil
+}
+
+func checkHost(values []string) error {
+	if len(values) == 1 && values[0] != "" && !hasControl(values[0]) {
+		if u, err := url.Parse("//" + values[0]); err == nil && u.Host == values[0] && u.User == nil {
+			return nil
+		}
+	}
+	return errors.New("it must be one host name, with a port if need be")
+}
+
+// hasControl tells whether s holds a control character other than a tab, which no header may carry.
+func hasControl(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' && s[i] != '\t' || s[i] == 0x7f {
+			return true
+		}
+	}
+	return false
+}
+
+// isToken tells whether s may be the name of a header (RFC 9110, 5.6.2).
+func isToken(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+		if !letter && !strings.ContainsRune("!#$%&'*+-.^_`|~", rune(c)) {
+			return false
+		}
+	}
+	return s != ""
+}
