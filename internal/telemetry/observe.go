@@ -1,0 +1,210 @@
+package telemetry
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// The values of labels that stand for something else than a name.
+const (
+	labelNone  = "none"
+	labelOther = "other"
+
+	offeringPublished   = "published"
+	offeringQuarantined = "quarantined"
+
+	resultOK    = "ok"
+	resultError = "error"
+)
+
+// Request counts a platform's call: the status that it was answered with, the seconds that it took, and the id of its
+// trace if that is sampled (see SampledTraceID), else "".
+func (m *Metrics) Request(labels RequestLabels, status int, seconds float64, traceID string) {
+	if m == nil {
+		return
+	}
+	m.requestSeries.get(requestKey{labels, code(status)}, m.resolveRequest).observe(seconds, traceID)
+}
+
+func (m *Metrics) resolveRequest(key requestKey) timed {
+	values := []string{
+		key.Gateway, orNone(key.Platform), key.Operation.String(), orNone(key.Backend), codeLabel(key.code),
+	}
+	return timed{m.requests.WithLabelValues(values...), m.requestDuration.WithLabelValues(values...)}
+}
+
+// A BackendRequest is a request on its way to a backend. Its zero value counts nothing.
+type BackendRequest struct {
+	metrics  *Metrics
+	labels   BackendLabels
+	inFlight prometheus.Gauge
+}
+
+// BackendStarted counts a request to a backend as on its way until Done is called on the result.
+func (m *Metrics) BackendStarted(labels BackendLabels) BackendRequest {
+	if m == nil {
+		return BackendRequest{}
+	}
+	inFlight := m.inFlight.get(backendName{labels.Gateway, labels.Backend}, m.resolveInFlight)
+	inFlight.Inc()
+	return BackendRequest{m, labels, inFlight}
+}
+
+func (m *Metrics) resolveInFlight(name backendName) prometheus.Gauge {
+	return m.backendInFlight.WithLabelValues(name.gateway, name.backend)
+}
+
+// Done counts the request: the backend's status, 0 where it did not answer, the seconds that it took, and the id of its
+// trace if that is sampled, else "". It is called once.
+func (r BackendRequest) Done(status int, seconds float64, traceID string) {
+	if r.metrics == nil {
+		return
+	}
+	r.inFlight.Dec()
+	r.metrics.backendSeries.get(backendKey{r.labels, code(status)}, r.metrics.resolveBackend).observe(seconds, traceID)
+}
+
+func (m *Metrics) resolveBackend(key backendKey) timed {
+	values := []string{key.Gateway, key.Backend, key.Operation.String(), codeLabel(key.code)}
+	return timed{m.backendRequests.WithLabelValues(values...), m.backendDuration.WithLabelValues(values...)}
+}
+
+// BackendUp tells whether a backend answers with a good catalog.
+func (m *Metrics) BackendUp(gateway, backend string, up bool) {
+	if m == nil {
+		return
+	}
+	value := 0.0
+	if up {
+		value = 1
+	}
+	m.backendUp.WithLabelValues(gateway, backend).Set(value)
+}
+
+// CatalogFetched tells when the catalog of a backend that is in use was fetched, or confirmed to be still the same.
+func (m *Metrics) CatalogFetched(gateway, backend string, at time.Time) {
+	if m == nil {
+		return
+	}
+	m.catalogAge.set(backendName{gateway, backend}, at)
+}
+
+// CatalogOfferings tells how many offerings the merged catalog has and how many are quarantined.
+func (m *Metrics) CatalogOfferings(gateway string, published, quarantined int) {
+	if m == nil {
+		return
+	}
+	m.catalogOfferings.WithLabelValues(gateway, offeringPublished).Set(float64(published))
+	m.catalogOfferings.WithLabelValues(gateway, offeringQuarantined).Set(float64(quarantined))
+}
+
+// StoreOperation counts a round trip to the store: which operation of it, the seconds that it took, and its error.
+func (m *Metrics) StoreOperation(gateway, store, operation string, seconds float64, err error) {
+	if m == nil {
+		return
+	}
+	m.storeSeries.get(storeKey{gateway, store, operation, err != nil}, m.resolveStore).observe(seconds, "")
+}
+
+func (m *Metrics) resolveStore(key storeKey) timed {
+	result := resultOK
+	if key.failed {
+		result = resultError
+	}
+	return timed{
+		m.storeOperations.WithLabelValues(key.gateway, key.store, key.operation, result),
+		m.storeDuration.WithLabelValues(key.gateway, key.store, key.operation),
+	}
+}
+
+// StoreCommitRetry counts an outcome that is written to the store once more.
+func (m *Metrics) StoreCommitRetry(gateway string) {
+	if m == nil {
+		return
+	}
+	m.storeRetries.WithLabelValues(gateway).Inc()
+}
+
+// Forget drops the series of a backend that is no longer configured. Call it when the last request to it has ended: one
+// that ends later is counted anew.
+func (m *Metrics) Forget(gateway, backend string) {
+	if m == nil {
+		return
+	}
+	m.forget(gateway, backend, prometheus.Labels{"gateway": gateway, "backend": backend})
+}
+
+// ForgetGateway drops all series of a gateway that is no longer configured, under the same condition as Forget.
+func (m *Metrics) ForgetGateway(gateway string) {
+	if m == nil {
+		return
+	}
+	labels := prometheus.Labels{"gateway": gateway}
+	m.forget(gateway, "", labels)
+	m.storeSeries.forget(
+		func(key storeKey) bool { return key.gateway == gateway },
+		func() {
+			m.storeOperations.DeletePartialMatch(labels)
+			m.storeDuration.DeletePartialMatch(labels)
+		})
+	m.storeRetries.DeletePartialMatch(labels)
+	m.catalogOfferings.DeletePartialMatch(labels)
+}
+
+// forget drops the series of a backend, or of all backends of the gateway where backend is "".
+func (m *Metrics) forget(gateway, backend string, labels prometheus.Labels) {
+	match := func(name backendName) bool {
+		return name.gateway == gateway && (backend == "" || name.backend == backend)
+	}
+	m.requestSeries.forget(
+		func(key requestKey) bool { return match(backendName{key.Gateway, key.Backend}) },
+		func() {
+			m.requests.DeletePartialMatch(labels)
+			m.requestDuration.DeletePartialMatch(labels)
+		})
+	m.backendSeries.forget(
+		func(key backendKey) bool { return match(backendName{key.Gateway, key.Backend}) },
+		func() {
+			m.backendRequests.DeletePartialMatch(labels)
+			m.backendDuration.DeletePartialMatch(labels)
+		})
+	m.inFlight.forget(match, func() { m.backendInFlight.DeletePartialMatch(labels) })
+	m.backendUp.DeletePartialMatch(labels)
+	m.catalogAge.forget(match)
+}
+
+// observe counts one, which took so many seconds.
+func (t timed) observe(seconds float64, traceID string) {
+	t.count.Inc()
+	if traceID != "" {
+		if exemplar, ok := t.duration.(prometheus.ExemplarObserver); ok {
+			exemplar.ObserveWithExemplar(seconds, prometheus.Labels{"trace_id": traceID})
+			return
+		}
+	}
+	t.duration.Observe(seconds)
+}
+
+// code keeps the statuses to those of HTTP, and 0 for all others.
+func code(status int) uint16 {
+	if status < 100 || status > 599 {
+		return 0
+	}
+	return uint16(status)
+}
+
+func codeLabel(code uint16) string {
+	if code == 0 {
+		return labelOther
+	}
+	return strconv.Itoa(int(code))
+}
+
+func orNone(name string) string {
+	if name == "" {
+		return labelNone
+	}
+	return name
+}
