@@ -1,0 +1,82 @@
+# Every target with a `##` comment is listed by `make help`.
+
+# Where `make run` listens. Override on the command line: make run PORT=8081
+PORT         = 8080
+ADMIN_PORT   = 2019
+BROKER1_PORT = 9101
+BROKER2_PORT = 9102
+RUN_DIR      = .run
+
+# How long `make fuzz` spends on each target, and which benchmarks `make bench` runs how often.
+FUZZTIME = 30s
+BENCH    = .
+COUNT    = 6
+
+GO       = go
+GO_TOOL  = $(GO) tool -modfile=tools.mod
+
+.DEFAULT_GOAL := help
+
+.PHONY: run
+run: ## start the gateway and two sample brokers; Ctrl-C stops them
+	@$(GO) build -buildvcs=false -o bin/dev/demo ./scripts/demo
+	@exec bin/dev/demo -go '$(GO)' -port '$(PORT)' -admin-port '$(ADMIN_PORT)' \
+		-broker1-port '$(BROKER1_PORT)' -broker2-port '$(BROKER2_PORT)' -dir '$(RUN_DIR)'
+
+.PHONY: build
+build: ## build bin/caddy, with xcaddy where it is installed
+	@$(GO) run ./scripts/build -o bin/caddy
+
+.PHONY: test
+test: redis ## run every test, the end-to-end tests included
+	$(GO) test -timeout 20m ./...
+
+.PHONY: race
+race: redis ## run every test with the race detector
+	$(GO) test -race -timeout 40m ./...
+
+.PHONY: e2e
+e2e: redis ## run the end-to-end tests alone
+	$(GO) test -count=1 -timeout 20m ./test/...
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME, one after the other
+	@GO='$(GO)' FUZZTIME='$(FUZZTIME)' scripts/fuzz
+
+.PHONY: bench
+bench: ## run the benchmarks BENCH, COUNT times each, and summarise them
+	@mkdir -p bin
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count '$(COUNT)' ./... >bin/bench.txt || \
+		{ cat bin/bench.txt; exit 1; }
+	@$(GO_TOOL) benchstat bin/bench.txt
+
+.PHONY: lint
+lint: ## check formatting, go.mod, vet and the linters
+	@unformatted=$$($(GO_TOOL) gofumpt -l .) && test -z "$$unformatted" || \
+		{ echo "not formatted, run make fmt:"; echo "$$unformatted"; exit 1; }
+	$(GO) mod tidy -diff
+	$(GO) vet ./...
+	$(GO_TOOL) golangci-lint run
+
+.PHONY: fmt
+fmt: ## format all Go files
+	@$(GO_TOOL) golangci-lint fmt
+
+.PHONY: cover
+cover: redis ## run every test and write coverage.out and coverage.html
+	$(GO) test -timeout 30m -coverpkg=./... -coverprofile=coverage.out ./...
+	$(GO) tool cover -html=coverage.out -o coverage.html
+	@$(GO) tool cover -func=coverage.out | tail -n 1
+
+.PHONY: clean
+clean: ## remove everything that the other targets made
+	rm -rf bin .run coverage.out coverage.html
+
+.PHONY: help
+help: ## list the targets
+	@awk 'BEGIN { FS = ":[^#]*## " } /^[a-z0-9-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' \
+		$(firstword $(MAKEFILE_LIST))
+
+.PHONY: redis
+redis:
+	@scripts/need-redis

@@ -1,0 +1,144 @@
+package caddymodule
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+)
+
+// block walks the subdirectives of one block of a Caddyfile and finds what stands there twice.
+type block struct {
+	d       *caddyfile.Dispenser
+	nesting int
+	seen    map[string]bool
+	// name is the subdirective that the walk is at, and previous the one before it.
+	name, previous string
+}
+
+func newBlock(d *caddyfile.Dispenser) *block {
+	return &block{d: d, nesting: d.Nesting(), seen: make(map[string]bool)}
+}
+
+func (b *block) next() bool {
+	if !b.d.NextBlock(b.nesting) {
+		return false
+	}
+	b.previous, b.name = b.name, b.d.Val()
+	return true
+}
+
+// each walks the block of the subdirective that this walk is at, if it has one.
+func (b *block) each(parse func(*block) error) error {
+	inner := newBlock(b.d)
+	for inner.next() {
+		if err := parse(inner); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unknown is the error for a subdirective that nobody knows. Where a block stands behind one that takes none, the walk
+// comes upon its brace.
+func (b *block) unknown() error {
+	if b.name == "{" && b.previous != "" {
+		return b.d.Errf("%s takes no block", b.previous)
+	}
+	return b.d.Errf("unknown subdirective %q", b.name)
+}
+
+// unlessSeen parses a subdirective that may stand only once.
+func (b *block) unlessSeen(parse func() error) error {
+	if b.seen[b.name] {
+		return b.d.Errf("%s is there twice", b.name)
+	}
+	b.seen[b.name] = true
+	return parse()
+}
+
+// args reads exactly these arguments.
+func (b *block) args(targets ...*string) error {
+	if err := b.first(targets...); err != nil {
+		return err
+	}
+	return b.end()
+}
+
+// first reads these arguments; others may follow.
+func (b *block) first(targets ...*string) error {
+	if !b.d.Args(targets...) {
+		needed := "1 is needed"
+		if len(targets) > 1 {
+			needed = strconv.Itoa(len(targets)) + " are needed"
+		}
+		return b.d.Errf("%s has too few arguments: %s", b.name, needed)
+	}
+	for _, target := range targets {
+		if err := b.noneEmpty(*target); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// once reads the one argument of a subdirective that may stand only once.
+func (b *block) once(target *string) error {
+	return b.unlessSeen(func() error { return b.args(target) })
+}
+
+// oneOf reads an argument that is one of these words, or a placeholder.
+func (b *block) oneOf(target *string, words ...string) error {
+	if err := b.once(target); err != nil {
+		return err
+	}
+	if !slices.Contains(words, *target) && !isPlaceholder(*target) {
+		return b.d.Errf("%s is %s, not %q", b.name, strings.Join(words, " or "), *target)
+	}
+	return nil
+}
+
+// list reads one or more arguments of a subdirective that may stand only once.
+func (b *block) list(target *[]string) error {
+	return b.unlessSeen(func() error {
+		*target = b.d.RemainingArgs()
+		if len(*target) == 0 {
+			return b.d.Errf("%s has too few arguments: 1 is needed", b.name)
+		}
+		return b.noneEmpty(*target...)
+	})
+}
+
+// optional reads an argument that may be left out, and sees that no other follows.
+func (b *block) optional(target *string) error {
+	if b.d.NextArg() {
+		*target = b.d.Val()
+		if err := b.noneEmpty(*target); err != nil {
+			return err
+		}
+	}
+	return b.end()
+}
+
+// secretive are the subdirectives whose arguments no error repeats: a password with a space in it looks like two.
+var secretive = map[string]bool{"basic_auth": true, "header": true, "identity_log": true, "password": true, "url": true}
+
+// end sees that no argument follows.
+func (b *block) end() error {
+	if b.d.NextArg() {
+		if secretive[b.name] {
+			return b.d.Errf("%s has too many arguments; put one with spaces between quotes", b.name)
+		}
+		return b.d.Errf("%s has too many arguments: unexpected %q", b.name, b.d.Val())
+	}
+	return nil
+}
+
+// noneEmpty refuses empty arguments: mostly they are variables that nobody set.
+func (b *block) noneEmpty(arguments ...string) error {
+	if slices.Contains(arguments, "") {
+		return b.d.Errf("%s has an empty argument", b.name)
+	}
+	return nil
+}

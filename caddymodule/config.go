@@ -1,0 +1,114 @@
+package caddymodule
+
+import "encoding/json"
+
+// StoreConfig says where the gateway remembers who owns what. Any value may hold placeholders.
+type StoreConfig struct {
+	// The kind of store: `file` (the default: embedded, one file, one process), `redis` (shared by any number of gateways),
+	// or `memory` (for tests; everything is lost with the process).
+	Kind string `json:"kind,omitempty"`
+
+	// The file of the embedded store. Default: `osb_gateway/<name>.db` in Caddy's data directory.
+	Path string `json:"path,omitempty"`
+
+	// Redis by URL: `redis://` or `rediss://` (TLS), with user, password and db as far as they are not given beside it.
+	URL string `json:"url,omitempty"`
+	// Redis by `host:port`. Use this or `url`.
+	Addresses []string `json:"addresses,omitempty"`
+	// The user of Redis' access control lists. Default: Redis' default user.
+	Username string `json:"username,omitempty"`
+	// The password of Redis. Take it from a placeholder such as `{env.REDIS_PASSWORD}`: Caddy keeps its configuration on disk.
+	Password string `json:"password,omitempty"`
+	// The number of the Redis database. Default: 0.
+	DB string `json:"db,omitempty"`
+	// TLS to Redis.
+	TLS *StoreTLSConfig `json:"tls,omitempty"`
+	// What every key begins with. Default: `osb`.
+	KeyPrefix string `json:"key_prefix,omitempty"`
+	// How long one command may take. Default: `500ms`.
+	Timeout Duration `json:"timeout,omitempty"`
+}
+
+// StoreTLSConfig is TLS to Redis. Any value may hold placeholders.
+type StoreTLSConfig struct {
+	// A PEM file with the certificate authorities to trust. Default: those of the system.
+	CA string `json:"ca,omitempty"`
+	// A PEM file with the certificate to show to Redis.
+	Certificate string `json:"cert,omitempty"`
+	// A PEM file with its key.
+	Key string `json:"key,omitempty"`
+	// The name that Redis' certificate must be for. Default: the host that is dialled.
+	ServerName string `json:"server_name,omitempty"`
+}
+
+// PlatformConfig is a caller: one Cloud Foundry, one Kubernetes cluster, one IBM Cloud account. Any value may hold
+// placeholders.
+type PlatformConfig struct {
+	// The platform's name; it is part of every record of what the platform owns.
+	Name string `json:"name"`
+	// User names with the hash of their password, made by `caddy hash-password` (bcrypt or argon2id). Several may be live at
+	// a time, so that a password is rotated without a failed call. A user name belongs to one platform.
+	BasicAuth []BasicAuthConfig `json:"basic_auth,omitempty"`
+	// The least version of the API that the platform must announce, such as `2.13`. Below it calls get 412.
+	APIVersion string `json:"api_version,omitempty"`
+	// Refuse calls beneath /v2 that announce no version at all.
+	APIVersionRequired bool `json:"api_version_required,omitempty"`
+	// The version that is announced to backends where the platform announces none. Default: calls go on as they came.
+	DefaultAPIVersion string `json:"default_api_version,omitempty"`
+	// What becomes of calls on instances that the gateway has no record of: `forward` by what the call itself says (its
+	// service_id, say), or `reject`. Default: `forward` if there is one platform; with several it must be set, because
+	// `forward` lets a platform reach instances that another one made before the gateway came.
+	UnknownInstances string `json:"unknown_instances,omitempty"`
+}
+
+// BasicAuthConfig is a user name and the hash of its password.
+type BasicAuthConfig struct {
+	User string `json:"user"`
+	Hash string `json:"hash"`
+}
+
+// BackendConfig is a downstream broker. Any value may hold placeholders.
+type BackendConfig struct {
+	// The backend's name; it is part of every record of what lives there.
+	Name string `json:"name"`
+	// The broker's URL: http or https, with a path where it has one, without user info, query or fragment.
+	URL string `json:"url"`
+	// The credentials of the broker.
+	BasicAuth *BackendBasicAuthConfig `json:"basic_auth,omitempty"`
+	// Headers that are set on every call. Authorization, hop-by-hop and X-Broker-API-* headers are refused.
+	Headers []HeaderConfig `json:"headers,omitempty"`
+	// How long a call may take in all. Default: `55s`, below the 60 s after which platforms give up.
+	Timeout Duration `json:"timeout,omitempty"`
+	// How long a catalog fetch may take. Default: `10s`.
+	CatalogTimeout Duration `json:"catalog_timeout,omitempty"`
+	// Caddy's transport to the broker, for TLS, client certificates and HTTP/2. Default: Caddy's `http` transport.
+	TransportRaw json.RawMessage `json:"transport,omitempty" caddy:"namespace=http.reverse_proxy.transport inline_key=protocol"`
+}
+
+// BackendBasicAuthConfig are the credentials of a broker. Take the password from a placeholder such as
+// `{env.BROKER_PASSWORD}` or `{file./run/secrets/broker}`: Caddy keeps its configuration on disk.
+type BackendBasicAuthConfig struct {
+	User     string `json:"user"`
+	Password string `json:"password"`
+}
+
+// HeaderConfig is a header that is set on calls to a backend.
+type HeaderConfig struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// CatalogConfig says how the brokers' catalogs are kept.
+type CatalogConfig struct {
+	// How often each backend's catalog is fetched, give or take a tenth. Default: `60s`.
+	Refresh Duration `json:"refresh,omitempty"`
+}
+
+// IdentityLogConfig says how the end user appears in the audit log, in spans and in placeholders.
+type IdentityLogConfig struct {
+	// `full` (the default), `hash`, or `none`.
+	Mode string `json:"mode,omitempty"`
+	// The key of the hash, so that nobody without it can tell a user by trying names. Without a key it is made at random and
+	// lasts as long as the process.
+	Key string `json:"key,omitempty"`
+}

@@ -1,0 +1,45 @@
+package caddymodule
+
+import (
+	"slices"
+	"sync"
+)
+
+// running are the gateways that were started and not stopped. While a configuration takes the place of another, both are
+// here; what looks for live state takes the one that was started last.
+var running registry
+
+type registry struct {
+	mu     sync.Mutex
+	byName map[string][]*runtime
+}
+
+func (r *registry) add(name string, started *runtime) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.byName == nil {
+		r.byName = make(map[string][]*runtime)
+	}
+	r.byName[name] = append(r.byName[name], started)
+}
+
+func (r *registry) remove(name string, stopped *runtime) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	left := slices.DeleteFunc(r.byName[name], func(other *runtime) bool { return other == stopped })
+	if len(left) == 0 {
+		delete(r.byName, name)
+		return
+	}
+	r.byName[name] = left
+}
+
+// latest returns the gateway of that name that was started last; nil if none runs.
+func (r *registry) latest(name string) *runtime {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if started := r.byName[name]; len(started) > 0 {
+		return started[len(started)-1]
+	}
+	return nil
+}

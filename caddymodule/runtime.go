@@ -1,0 +1,257 @@
+package caddymodule
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/osb-gateway/caddy-osb-gateway/internal/backend"
+	"github.com/osb-gateway/caddy-osb-gateway/internal/platform"
+	"github.com/osb-gateway/caddy-osb-gateway/internal/telemetry"
+	"github.com/osb-gateway/caddy-osb-gateway/routing"
+)
+
+const (
+	// drainTimeout bounds how long an old configuration waits for its last call before it lets go of the store. Where a
+	// call may take longer, so does the wait.
+	drainTimeout = 15 * time.Minute
+	// exitTimeout takes its place when Caddy exits: its grace period is over then, and a call that it cut off is settled by
+	// later ones.
+	exitTimeout = 2 * time.Second
+)
+
+// runtime is a gateway of one configuration at work. Handlers of one name share it.
+type runtime struct {
+	*settings
+	logger, audit *zap.Logger
+	authenticator *platform.Authenticator
+	callers       map[string]*platformSettings
+	brokers       map[routing.BackendID]*broker
+	store         *sharedStore
+	ledger        *routing.Ledger
+	catalogs      *catalogs
+	tracing       *sharedTracing
+	metrics       *telemetry.Metrics
+	calls         *gate
+	// observeRoundTrip observes the store.
+	observeRoundTrip routing.Observer
+	started          atomic.Bool
+	// opened is closed when the gateway was started, or will not be.
+	opened     chan struct{}
+	openOnce   sync.Once
+	endOnce    sync.Once
+	stopping   context.CancelFunc
+	background sync.WaitGroup
+	// closeTransports cleans the backends' transports up. Caddy would do so while calls still run.
+	closeTransports context.CancelFunc
+}
+
+// broker is a backend and its settings.
+type broker struct {
+	*backendSettings
+	*backend.Backend
+}
+
+// newRuntime makes the state of a gateway. What it takes from the pools is taken last, so that nothing can fail after it.
+func newRuntime(ctx caddy.Context, g *Gateway, s *settings) (_ *runtime, err error) {
+	rt := &runtime{
+		settings: s, logger: g.logger, audit: g.logger.Named("audit"), metrics: telemetry.Default(), calls: newGate(),
+		opened:  make(chan struct{}),
+		callers: make(map[string]*platformSettings, len(s.platforms)),
+		brokers: make(map[routing.BackendID]*broker, len(s.backends)),
+	}
+	platforms := make([]platform.Platform, len(s.platforms))
+	for i, p := range s.platforms {
+		rt.callers[p.name] = p
+		platforms[i] = platform.Platform{Name: p.name, Basic: p.basic}
+	}
+	rt.authenticator, err = platform.NewAuthenticator(platforms)
+	problems := append(make([]error, 0, 1+len(s.backends)), err)
+	var transports caddy.Context
+	transports, rt.closeTransports = caddy.NewContext(ctx)
+	defer func() {
+		if err != nil {
+			rt.closeTransports()
+		}
+	}()
+	for i, b := range s.backends {
+		problems = append(problems, rt.addBroker(transports, g.Backends[i], b))
+	}
+	if err = errors.Join(problems...); err != nil {
+		return nil, err
+	}
+	if err = rt.metrics.Register(ctx.GetMetricsRegistry()); err != nil {
+		return nil, fmt.Errorf("registering metrics: %w", err)
+	}
+	if rt.tracing, err = takeTracing(); err != nil {
+		return nil, fmt.Errorf("setting up tracing: %w", err)
+	}
+	rt.observeRoundTrip = rt.observeStore()
+	if rt.store, err = takeStore(rt); err != nil {
+		rt.tracing.release()
+		return nil, err
+	}
+	rt.ledger = rt.store.ledger
+	rt.catalogs = newCatalogs(rt)
+	return rt, nil
+}
+
+// addBroker makes a backend, with Caddy's transport.
+func (rt *runtime) addBroker(ctx caddy.Context, config *BackendConfig, s *backendSettings) error {
+	transport, err := loadTransport(ctx, config)
+	if err != nil {
+		return fmt.Errorf("backend %q: loading transport: %w", s.name, err)
+	}
+	made, err := backend.New(backend.Config{
+		Name: s.name, URL: s.url, User: s.user, Password: s.password, Header: s.header,
+		Inject:           func(ctx context.Context, header http.Header) { rt.tracing.Inject(ctx, header) },
+		MaxResponseBytes: rt.maxResponseBytes, MaxCatalogBytes: maxCatalogBody, Transport: transport,
+	})
+	if err != nil {
+		return err
+	}
+	rt.brokers[routing.BackendID(s.name)] = &broker{backendSettings: s, Backend: made}
+	return nil
+}
+
+// loadTransport loads the configured transport, or Caddy's own with its defaults. Neither may unpack answers by itself.
+func loadTransport(ctx caddy.Context, config *BackendConfig) (http.RoundTripper, error) {
+	var module any
+	var err error
+	if len(config.TransportRaw) > 0 {
+		module, err = ctx.LoadModule(config, "TransportRaw")
+	} else {
+		module, err = ctx.LoadModuleByID("http.reverse_proxy.transport.http", []byte(`{"compression": false}`))
+	}
+	if err != nil {
+		return nil, err
+	}
+	transport, ok := module.(http.RoundTripper)
+	if !ok {
+		return nil, fmt.Errorf("%T is no transport", module)
+	}
+	return transport, nil
+}
+
+// start opens the store and begins to fetch catalogs. What a gateway of the same name knows already is taken over.
+func (rt *runtime) start(before *runtime) error {
+	if err := rt.store.open(); err != nil {
+		return fmt.Errorf("store %s: %w", rt.settings.store.Kind, err)
+	}
+	switch rt.settings.store.Kind {
+	case "file":
+		rt.logger.Info("ownership is kept in a file, which serves one process; several gateways need `store redis`",
+			zap.String("gateway", rt.name), zap.String("file", rt.settings.store.Path))
+	case "memory":
+		rt.logger.Warn("ownership is kept in memory only: after a restart no instance is known; use `store file` or `store redis`",
+			zap.String("gateway", rt.name))
+	}
+	rt.store.join(rt)
+	ctx, cancel := context.WithCancel(context.Background())
+	rt.stopping = cancel
+	if before != nil {
+		rt.catalogs.inherit(before.catalogs)
+	}
+	rt.catalogs.run(ctx, &rt.background)
+	rt.started.Store(true)
+	rt.openOnce.Do(func() { close(rt.opened) })
+	return nil
+}
+
+// awaitStart waits until the gateway was started, or will not be. Caddy starts apps in any order, so calls may come while
+// the store is not open yet and nothing is known of the catalogs.
+func (rt *runtime) awaitStart(ctx context.Context) {
+	if rt.started.Load() {
+		return
+	}
+	select {
+	case <-rt.opened:
+	case <-ctx.Done():
+	}
+}
+
+// stop ends the background work.
+func (rt *runtime) stop() {
+	rt.openOnce.Do(func() { close(rt.opened) })
+	rt.store.leave(rt)
+	if rt.stopping != nil {
+		rt.stopping()
+	}
+}
+
+// end waits for the last call and lets go of everything, once.
+func (rt *runtime) end() { rt.endOnce.Do(rt.letGo) }
+
+func (rt *runtime) letGo() {
+	rt.stop()
+	rt.background.Wait()
+	patience := drainTimeout
+	for _, b := range rt.backends {
+		patience = max(patience, b.timeout+time.Minute)
+	}
+	if caddy.Exiting() {
+		patience = exitTimeout
+	}
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-rt.calls.close():
+	case <-timer.C:
+		rt.logger.Warn("calls did not end in time; the store is closed, and later calls settle what they did",
+			zap.Duration("waited", patience))
+	}
+	rt.closeTransports()
+	if err := rt.store.release(); err != nil {
+		rt.logger.Error("closing the store", zap.Error(err))
+	}
+	rt.tracing.release()
+	rt.forgetMetrics()
+}
+
+// forgetMetrics drops the series of what no running configuration has any more.
+func (rt *runtime) forgetMetrics() {
+	now := running.latest(rt.name)
+	if now == nil {
+		rt.metrics.ForgetGateway(rt.name)
+		return
+	}
+	for _, b := range rt.backends {
+		if now.brokers[routing.BackendID(b.name)] == nil {
+			rt.metrics.Forget(rt.name, b.name)
+		}
+	}
+}
+
+// use enters a call; the function that it returns ends it.
+func (rt *runtime) use() func() {
+	rt.calls.enter()
+	return rt.calls.leave
+}
+
+// Window tells how long a create may take effect at a backend. It implements routing.Config.
+func (rt *runtime) Window(id routing.BackendID) (routing.Window, bool) {
+	b, ok := rt.brokers[id]
+	if !ok {
+		return routing.Window{}, false
+	}
+	return routing.Window{Timeout: b.timeout, Settle: b.settle}, true
+}
+
+// HasPlatform tells whether the platform is configured. It implements routing.Config.
+func (rt *runtime) HasPlatform(id routing.PlatformID) bool {
+	return rt.callers[string(id)] != nil
+}
+
+// withReplacer gives background work what Caddy's transport expects of a request's context.
+func withReplacer(ctx context.Context) context.Context {
+	ctx = context.WithValue(ctx, caddy.ReplacerCtxKey, caddy.NewReplacer())
+	return context.WithValue(ctx, caddyhttp.VarsCtxKey, make(map[string]any))
+}

@@ -1,0 +1,283 @@
+package caddymodule
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/osb-gateway/caddy-osb-gateway/internal/backend"
+	"github.com/osb-gateway/caddy-osb-gateway/internal/osb"
+	"github.com/osb-gateway/caddy-osb-gateway/routing"
+)
+
+// serve takes a request through the gateway. Requests that are no calls of the API go to the next handler.
+func (rt *runtime) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	escaped := osb.EscapedPath(r.URL)
+	if rt.serveHealth(w, r, escaped) {
+		return nil
+	}
+	escaped, beneath := strings.CutPrefix(escaped, rt.basePath)
+	if !beneath {
+		return next.ServeHTTP(w, r)
+	}
+	path, err := osb.ParsePath(r.Method, escaped)
+	if errors.Is(err, osb.ErrNotProtocol) {
+		return next.ServeHTTP(w, r)
+	}
+	c := &call{rt: rt, r: r, w: w, path: path, start: time.Now()}
+	c.open()
+	a := c.run(err)
+	c.write(a)
+	c.close(a)
+	return nil
+}
+
+// call is one call on its way.
+type call struct {
+	rt    *runtime
+	r     *http.Request
+	w     http.ResponseWriter
+	start time.Time
+	path  osb.Path
+	span  trace.Span
+	// traced tells that somebody looks at the span.
+	traced bool
+
+	platform        *platformSettings
+	identity        osb.Identity
+	requestIdentity string
+	query           osb.Query
+	fields          osb.Body
+	body            []byte
+	entry           *routing.Entry
+	broker          *broker
+}
+
+// run is a call's way: each step may answer, and what no step answered the backend does.
+func (c *call) run(pathError error) answer {
+	if err := c.authenticate(); err != nil {
+		return c.refuse(err)
+	}
+	if pathError != nil {
+		return c.refuse(pathError)
+	}
+	if err := c.checkVersion(); err != nil {
+		return c.refuse(err)
+	}
+	c.readIdentity()
+	if c.path.Operation == osb.Catalog {
+		return c.catalog()
+	}
+	if err := c.readIDs(); err != nil {
+		return c.refuse(err)
+	}
+	if err := c.begin(); err != nil {
+		return c.refuse(err)
+	}
+	response, err := c.forward()
+	return c.settle(response, err)
+}
+
+// authenticate finds the platform that calls.
+func (c *call) authenticate() error {
+	name, err := c.rt.authenticator.Authenticate(c.r.Context(), c.r.Header)
+	if err != nil {
+		return err
+	}
+	c.platform = c.rt.callers[name]
+	return nil
+}
+
+// checkVersion compares the announced version of the API with what the platform must announce. IBM Cloud's extension has
+// no version.
+func (c *call) checkVersion() error {
+	if c.path.Operation == osb.GetState || c.path.Operation == osb.SetState {
+		return nil
+	}
+	announced := c.r.Header.Get(osb.HeaderAPIVersion)
+	if announced == "" {
+		if c.platform.versionRequired {
+			return &osb.RequestError{
+				Kind:        osb.KindUnsupportedVersion,
+				Description: "The header X-Broker-API-Version is missing; this broker requires it.",
+			}
+		}
+		return nil
+	}
+	version, err := osb.ParseVersion(announced)
+	if err != nil {
+		return err
+	}
+	if version.Less(c.platform.minVersion) {
+		return &osb.RequestError{
+			Kind: osb.KindUnsupportedVersion,
+			Description: "This broker requires version " + c.platform.minVersion.String() +
+				" or later of the Open Service Broker API.",
+		}
+	}
+	return nil
+}
+
+// readIdentity decodes on whose behalf the platform calls. One that cannot be decoded is passed on all the same.
+func (c *call) readIdentity() {
+	if header := c.r.Header.Get(osb.HeaderOriginatingIdentity); header != "" {
+		c.identity, _ = osb.ParseIdentity(header)
+		c.identity.User = c.rt.identityLog.show(c.identity.User)
+	}
+}
+
+// begin resolves the owner and, for what changes something, enters the call in the store.
+func (c *call) begin() error {
+	ctx := c.r.Context()
+	if c.path.Operation.Mutating() {
+		// The platform hanging up does not stop what may have been entered already.
+		ctx = context.WithoutCancel(ctx)
+	}
+	entry, err := c.rt.ledger.Begin(ctx, c.routingCall(), c.rt)
+	if err != nil {
+		return err
+	}
+	c.entry = entry
+	if entry.Decision.Refusal != routing.RefusalNone {
+		return &refusedError{entry.Decision}
+	}
+	c.broker = c.rt.brokers[entry.Decision.Backend]
+	c.warnOfContradiction()
+	return nil
+}
+
+// forward sends the call to its backend, under a deadline that began before the call was entered in the store.
+func (c *call) forward() (*backend.Response, error) {
+	ctx := c.r.Context()
+	if c.path.Operation.Mutating() {
+		// The platform hanging up does not undo what the backend does: its outcome must be recorded.
+		ctx = context.WithoutCancel(ctx)
+	}
+	ctx, cancel := context.WithDeadline(ctx, c.start.Add(c.broker.timeout))
+	defer cancel()
+	ctx, finish := c.observeForward(ctx)
+	set := http.Header{osb.HeaderRequestIdentity: {c.requestIdentity}}
+	if c.platform.defaultVersion != "" && c.lacksVersion() {
+		set[osb.HeaderAPIVersion] = []string{c.platform.defaultVersion}
+	}
+	response, err := c.broker.Do(ctx, backend.Request{
+		Method: c.r.Method, Path: c.path.Escaped, Query: c.r.URL.RawQuery, Header: c.r.Header, Set: set, Body: c.body,
+	})
+	finish(response, err)
+	return response, err
+}
+
+// lacksVersion tells whether the call should announce a version and does not.
+func (c *call) lacksVersion() bool {
+	return c.r.Header.Get(osb.HeaderAPIVersion) == "" &&
+		c.path.Operation != osb.GetState && c.path.Operation != osb.SetState
+}
+
+// settle records the outcome and makes the answer.
+func (c *call) settle(response *backend.Response, err error) answer {
+	a := routing.Answer{Delivered: true, Trace: c.traceparent()}
+	var said osb.Answer
+	if err != nil {
+		a.Delivered = !notReached(err)
+	} else {
+		said = readAnswer(response, c.rt.maxResponseBytes)
+		a.Status, a.Object, a.Error, a.Operation, a.State = response.Status, said.Object, said.Error, said.Operation, said.State
+	}
+	verdict, commitError := c.rt.ledger.Close(c.r.Context(), c.entry, routing.Classify(c.entry.Call, a))
+	if commitError != nil {
+		c.noteCommitError(commitError)
+	}
+	switch {
+	case err != nil:
+		return c.refuse(err)
+	case verdict == routing.VerdictRepeat:
+		return c.refuse(errOvertaken)
+	}
+	return c.relay(response, said)
+}
+
+// routingCall says what the protocol has to know of the call.
+func (c *call) routingCall() *routing.Call {
+	service, plan := c.ids()
+	directory := c.rt.catalogs.current()
+	call := &routing.Call{
+		Token: newToken(), Life: newToken(), Kind: kinds[c.path.Operation],
+		Key: routing.Key{
+			Instance: routing.InstanceID(strings.Clone(c.path.Instance)),
+			Binding:  routing.BindingID(strings.Clone(c.path.Binding)),
+		},
+		Platform:      routing.PlatformID(c.platform.name),
+		Service:       routing.ServiceID(strings.Clone(service)),
+		Plan:          routing.PlanID(strings.Clone(plan)),
+		Operation:     c.query.Operation,
+		RejectUnknown: c.platform.rejectUnknown,
+	}
+	crn, _ := osb.CRNServiceName(c.path.Instance)
+	call.Hint = routing.Resolve(routing.Hints{
+		Service: call.Service, Plan: call.Plan,
+		PreviousService: routing.ServiceID(c.fields.PreviousServiceID),
+		PreviousPlan:    routing.PlanID(c.fields.PreviousPlanID), CRNServiceName: crn,
+	}, directory)
+	if c.path.Operation == osb.Provision {
+		call.Offer = routing.Offered(call.Service, call.Plan, directory)
+	}
+	return call
+}
+
+// kinds are what the operations do, in the protocol's words.
+var kinds = map[osb.Operation]routing.Kind{
+	osb.Provision: routing.KindCreate, osb.Bind: routing.KindCreate,
+	osb.Update: routing.KindUpdate, osb.SetState: routing.KindUpdate,
+	osb.Deprovision: routing.KindDelete, osb.Unbind: routing.KindDelete,
+	osb.PollInstance: routing.KindPoll, osb.PollBinding: routing.KindPoll,
+	osb.FetchInstance: routing.KindFetch, osb.FetchBinding: routing.KindFetch, osb.GetState: routing.KindFetch,
+}
+
+// setPlaceholders offers what is known of the call to Caddy's access log and to other directives.
+func (c *call) setPlaceholders() {
+	replacer, ok := c.r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	if !ok {
+		return
+	}
+	replacer.Map(func(key string) (any, bool) {
+		name, ours := strings.CutPrefix(key, "http.osb_gateway.")
+		if !ours {
+			return nil, false
+		}
+		switch name {
+		case "platform":
+			return c.platformName(), true
+		case "operation":
+			return c.path.Operation.String(), true
+		case "backend":
+			return c.backendName(), true
+		case "instance_id":
+			return c.path.Instance, true
+		case "identity.platform":
+			return c.identity.Platform, true
+		case "identity.user":
+			return c.identity.User, true
+		}
+		return nil, false
+	})
+}
+
+func (c *call) platformName() string {
+	if c.platform == nil {
+		return ""
+	}
+	return c.platform.name
+}
+
+func (c *call) backendName() string {
+	if c.broker == nil {
+		return ""
+	}
+	return c.broker.name
+}

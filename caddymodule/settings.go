@@ -1,0 +1,240 @@
+package caddymodule
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/osb-gateway/caddy-osb-gateway/internal/osb"
+	"github.com/osb-gateway/caddy-osb-gateway/internal/platform"
+)
+
+// The defaults of the configuration.
+const (
+	defaultName            = "default"
+	defaultHealthPath      = "/healthz"
+	defaultTimeout         = 55 * time.Second
+	defaultSettle          = 5 * time.Minute
+	defaultCatalogTimeout  = 10 * time.Second
+	defaultRefresh         = 60 * time.Second
+	defaultWithdrawAfter   = 10 * time.Minute
+	defaultMaxRequestBody  = 1 << 20
+	defaultMaxResponseBody = 8 << 20
+	maxCatalogBody         = 32 << 20
+	defaultStoreTimeout    = 500 * time.Millisecond
+	defaultKeyPrefix       = "osb"
+)
+
+// settings is a configuration with every placeholder resolved and every default set.
+type settings struct {
+	name, basePath, healthPath string
+	store                      storeSettings
+	platforms                  []*platformSettings
+	backends                   []*backendSettings
+	refresh                    time.Duration
+	maxRequestBytes            int64
+	maxResponseBytes           int64
+	identityLog                identityLog
+}
+
+type platformSettings struct {
+	name            string
+	basic           []platform.BasicCredential
+	minVersion      osb.Version
+	versionRequired bool
+	defaultVersion  string
+	rejectUnknown   bool
+}
+
+type backendSettings struct {
+	name           string
+	url            *url.URL
+	user, password string
+	header         http.Header
+	timeout        time.Duration
+	settle         time.Duration
+	catalogTimeout time.Duration
+}
+
+// plainName is what names may be made of: they become parts of keys, files and labels.
+var plainName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+
+func checkName(what, name string) error {
+	if plainName.MatchString(name) {
+		return nil
+	}
+	return fmt.Errorf("%s %q: a name has up to 64 letters, digits, dots, dashes and underscores, and begins with a letter or digit",
+		what, name)
+}
+
+// resolve puts values in the place of placeholders and checks everything that needs no network.
+func (g *Gateway) resolve() (*settings, error) {
+	r := newResolver()
+	s := &settings{
+		name:             orDefault(r.text("name", g.Name), defaultName),
+		basePath:         r.text("base_path", g.BasePath),
+		healthPath:       orDefault(r.text("health_path", g.HealthPath), defaultHealthPath),
+		refresh:          defaultRefresh,
+		maxRequestBytes:  r.size("max_request_body", g.MaxRequestBody, defaultMaxRequestBody),
+		maxResponseBytes: r.size("max_response_body", g.MaxResponseBody, defaultMaxResponseBody),
+	}
+	if g.Catalog != nil {
+		s.refresh = r.duration("catalog refresh", g.Catalog.Refresh, defaultRefresh)
+	}
+	s.identityLog = g.IdentityLog.resolve(r)
+	s.store = g.Store.resolve(r, s.name)
+	for i, p := range g.Platforms {
+		if p == nil {
+			r.fail("platform %d is null", i+1)
+			continue
+		}
+		s.platforms = append(s.platforms, p.resolve(r))
+	}
+	for i, b := range g.Backends {
+		if b == nil {
+			r.fail("backend %d is null", i+1)
+			continue
+		}
+		s.backends = append(s.backends, b.resolve(r))
+	}
+	if !r.ok() {
+		return nil, errors.Join(r.problems...)
+	}
+	return s, s.check(g)
+}
+
+// check finds what the resolved settings have wrong.
+func (s *settings) check(g *Gateway) error {
+	problems := []error{
+		checkName("name", s.name),
+		checkPath("base_path", s.basePath),
+		checkPath("health_path", s.healthPath),
+	}
+	if len(s.platforms) == 0 {
+		problems = append(problems, errors.New("no platform: say who may call with a `platform` block"))
+	}
+	if len(s.backends) == 0 {
+		problems = append(problems, errors.New("no backend: name a broker with a `backend` block"))
+	}
+	seen := make(map[string]bool)
+	for i, p := range s.platforms {
+		problems = append(problems, checkName("platform", p.name))
+		if seen[p.name] {
+			problems = append(problems, fmt.Errorf("platform %q is there twice", p.name))
+		}
+		seen[p.name] = true
+		if len(p.basic) == 0 {
+			problems = append(problems, fmt.Errorf("platform %q has no credentials: add `basic_auth`", p.name))
+		}
+		if len(s.platforms) > 1 && g.Platforms[i].UnknownInstances == "" {
+			problems = append(problems, fmt.Errorf("platform %q: with several platforms, `unknown_instances` must be set "+
+				"to `reject`, or to `forward` where the platform may reach instances that the gateway has no record of", p.name))
+		}
+	}
+	clear(seen)
+	for _, b := range s.backends {
+		problems = append(problems, checkName("backend", b.name))
+		if seen[b.name] {
+			problems = append(problems, fmt.Errorf("backend %q is there twice", b.name))
+		}
+		seen[b.name] = true
+	}
+	return errors.Join(problems...)
+}
+
+// checkPath refuses paths that could not be matched byte for byte.
+func checkPath(what, path string) error {
+	if path == "" {
+		return nil
+	}
+	clean := regexp.MustCompile(`^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+$`)
+	if !clean.MatchString(path) {
+		return fmt.Errorf("%s %q: a path begins with a slash, does not end with one, and has letters, digits, dots, dashes, "+
+			"underscores and tildes", what, path)
+	}
+	return nil
+}
+
+func (p *PlatformConfig) resolve(r *resolver) *platformSettings {
+	name := r.text("platform", p.Name)
+	s := &platformSettings{name: name, versionRequired: p.APIVersionRequired}
+	for _, credential := range p.BasicAuth {
+		s.basic = append(s.basic, platform.BasicCredential{
+			User: r.text("platform "+name+": basic_auth user", credential.User),
+			Hash: r.secret("platform "+name+": basic_auth hash", credential.Hash),
+		})
+	}
+	if p.APIVersion != "" {
+		s.minVersion = resolveVersion(r, "platform "+name+": api_version", p.APIVersion)
+	}
+	if p.DefaultAPIVersion != "" {
+		s.defaultVersion = resolveVersion(r, "platform "+name+": default_api_version", p.DefaultAPIVersion).String()
+	}
+	switch unknown := r.text("platform "+name+": unknown_instances", p.UnknownInstances); unknown {
+	case "", "forward":
+	case "reject":
+		s.rejectUnknown = true
+	default:
+		r.fail("platform %s: unknown_instances %q: it is `forward` or `reject`", name, unknown)
+	}
+	return s
+}
+
+func resolveVersion(r *resolver, what, value string) osb.Version {
+	text := r.text(what, value)
+	version, err := osb.ParseVersion(text)
+	if err != nil || version.Major != 2 {
+		r.fail("%s %q: a version of the API is written as 2.13", what, text)
+	}
+	return version
+}
+
+func (c *BackendConfig) resolve(r *resolver) *backendSettings {
+	name := r.text("backend", c.Name)
+	what := "backend " + name
+	s := &backendSettings{
+		name:           name,
+		timeout:        r.duration(what+": timeout", c.Timeout, defaultTimeout),
+		settle:         defaultSettle,
+		catalogTimeout: r.duration(what+": catalog_timeout", c.CatalogTimeout, defaultCatalogTimeout),
+		header:         make(http.Header),
+	}
+	parsed, err := url.Parse(r.secret(what+": URL", c.URL))
+	if err != nil {
+		// The error repeats the URL, which may hold a password.
+		r.fail("%s: the URL is malformed", what)
+	}
+	s.url = parsed
+	if c.BasicAuth != nil {
+		if c.BasicAuth.User == "" || c.BasicAuth.Password == "" {
+			r.fail("%s: basic_auth needs a user name and a password", what)
+		}
+		s.user = r.text(what+": basic_auth user", c.BasicAuth.User)
+		s.password = r.secret(what+": basic_auth password", c.BasicAuth.Password)
+	}
+	for _, header := range c.Headers {
+		s.header.Add(r.text(what+": header", header.Name), r.secret(what+": header "+header.Name, header.Value))
+	}
+	return s
+}
+
+func orDefault(value, otherwise string) string {
+	if value == "" {
+		return otherwise
+	}
+	return value
+}
+
+// isPlaceholder tells whether a value holds a placeholder. A brace after a backslash is a character as any other.
+func isPlaceholder(value string) bool {
+	for i := range len(value) {
+		if value[i] == '{' && (i == 0 || value[i-1] != '\\') {
+			return strings.IndexByte(value[i:], '}') > 0
+		}
+	}
+	return false
+}

@@ -1,0 +1,126 @@
+package osbgateway_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"golang.org/x/crypto/bcrypt"
+
+	"github.com/osb-gateway/caddy-osb-gateway/internal/doctest"
+)
+
+// The names of the examples that these tests validate: what stands in a site, and whole Caddyfiles.
+const (
+	siteExample      = "site"
+	caddyfileExample = "caddyfile"
+)
+
+// TestCaddyfile keeps the example formatted and valid.
+func TestCaddyfile(t *testing.T) {
+	t.Parallel()
+	program := caddyProgram(t)
+	// It fails where it would change something.
+	if output, err := runCaddy(t, program, ".", nil, "fmt", "Caddyfile"); err != nil {
+		t.Errorf("Caddyfile is not as caddy fmt writes it: %v\n%s", err, output)
+	}
+	validate(t, program, "Caddyfile", readText(t, "Caddyfile"))
+}
+
+// TestDocumentedExamples validates the examples of all documents.
+func TestDocumentedExamples(t *testing.T) {
+	t.Parallel()
+	found := 0
+	for _, path := range documents(t) {
+		examples, err := doctest.Examples(readText(t, path))
+		if err != nil {
+			t.Errorf("%s: %v", path, err)
+			continue
+		}
+		for _, example := range examples {
+			text := example.Text
+			switch example.Name {
+			case siteExample:
+				text = "http://localhost:8080 {\n" + text + "}\n"
+			case caddyfileExample:
+			default:
+				continue
+			}
+			found++
+			validate(t, caddyProgram(t), path, text)
+		}
+	}
+	if found == 0 {
+		t.Error("the documents have no example")
+	}
+}
+
+// environmentPlaceholder is a value of the environment in a Caddyfile.
+var environmentPlaceholder = regexp.MustCompile(`\{env\.(\w+)\}`)
+
+// validate lets Caddy load a configuration as far as it goes without a network.
+func validate(t *testing.T, program, path, text string) {
+	t.Helper()
+	hash, err := bcrypt.GenerateFromPassword([]byte("password"), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var env []string
+	for _, match := range environmentPlaceholder.FindAllStringSubmatch(text, -1) {
+		value := "secret-of-" + match[1]
+		switch {
+		case strings.HasSuffix(match[1], "_HASH"):
+			value = string(hash)
+		case strings.HasSuffix(match[1], "REDIS_URL"):
+			value = "redis://localhost:6379/0"
+		}
+		env = append(env, match[1]+"="+value)
+	}
+	config := filepath.Join(t.TempDir(), "Caddyfile")
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	output, err := runCaddy(t, program, ".", env, "validate", "--config", config, "--adapter", "caddyfile")
+	if err != nil {
+		lines := strings.Split(strings.TrimSpace(output), "\n")
+		t.Errorf("%s: caddy validate: %v: %s\n%s", path, err, lines[len(lines)-1], text)
+	}
+}
+
+// documentLink is a link of a Markdown document.
+var documentLink = regexp.MustCompile(`\]\(([^)#\s]+)[^)]*\)`)
+
+// TestLinks looks for what the documents link to within the project.
+func TestLinks(t *testing.T) {
+	t.Parallel()
+	for _, path := range documents(t) {
+		for _, match := range documentLink.FindAllStringSubmatch(readText(t, path), -1) {
+			target := match[1]
+			if strings.Contains(target, "://") || strings.HasPrefix(target, "mailto:") {
+				continue
+			}
+			if _, err := os.Stat(filepath.Join(filepath.Dir(path), target)); err != nil {
+				t.Errorf("%s links to %s: %v", path, target, err)
+			}
+		}
+	}
+}
+
+// documents are the Markdown files of the project.
+func documents(t *testing.T) []string {
+	t.Helper()
+	var paths []string
+	for _, pattern := range []string{"*.md", "docs/*.md"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		paths = append(paths, found...)
+	}
+	if len(paths) == 0 {
+		t.Fatal("the project has no document")
+	}
+	return paths
+}
