@@ -105,16 +105,10 @@ func (c *catalogs) run(ctx context.Context, group *sync.WaitGroup) {
 
 // follow keeps one backend's catalog.
 func (c *catalogs) follow(ctx context.Context, entry *catalogEntry) {
-	retry := firstRetry
+	pace := pace{refresh: c.rt.refresh, retry: firstRetry}
 	for {
 		c.recall(ctx, entry)
-		known := c.refresh(ctx, entry)
-		wait := c.rt.refresh*9/10 + rand.N(c.rt.refresh/5+1) //nolint:gosec // jitter is no secret
-		if !known {
-			wait = min(wait, retry)
-			retry *= 2
-		}
-		timer := time.NewTimer(wait)
+		timer := time.NewTimer(pace.wait(c.refresh(ctx, entry)))
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
@@ -122,6 +116,22 @@ func (c *catalogs) follow(ctx context.Context, entry *catalogEntry) {
 			return
 		}
 	}
+}
+
+// pace says how long to wait between the fetches of one catalog.
+type pace struct {
+	refresh, retry time.Duration
+}
+
+// wait returns the time until the next fetch: the refresh interval, give or take a tenth, and less as long as the catalog
+// is not known. It is above zero however often it is asked.
+func (p *pace) wait(known bool) time.Duration {
+	wait := p.refresh*9/10 + rand.N(p.refresh/5+1) //nolint:gosec // jitter is no secret
+	if !known {
+		wait = min(wait, p.retry)
+		p.retry = min(2*p.retry, p.refresh)
+	}
+	return wait
 }
 
 func documentName(b *broker) string { return "catalog/" + b.name }
