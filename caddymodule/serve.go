@@ -94,10 +94,14 @@ func (c *call) authenticate() error {
 	return nil
 }
 
-// checkVersion compares the announced version of the API with what the platform must announce. IBM Cloud's extension has
-// no version.
+// versioned tells whether the call belongs to an API that has versions. IBM Cloud's extension has none.
+func (c *call) versioned() bool {
+	return c.path.Operation != osb.GetState && c.path.Operation != osb.SetState
+}
+
+// checkVersion compares the announced version of the API with what the platform must announce.
 func (c *call) checkVersion() error {
-	if c.path.Operation == osb.GetState || c.path.Operation == osb.SetState {
+	if !c.versioned() {
 		return nil
 	}
 	announced := c.r.Header.Get(osb.HeaderAPIVersion)
@@ -134,12 +138,7 @@ func (c *call) readIdentity() {
 
 // begin resolves the owner and, for what changes something, enters the call in the store.
 func (c *call) begin() error {
-	ctx := c.r.Context()
-	if c.path.Operation.Mutating() {
-		// The platform hanging up does not stop what may have been entered already.
-		ctx = context.WithoutCancel(ctx)
-	}
-	entry, err := c.rt.ledger.Begin(ctx, c.routingCall(), c.rt)
+	entry, err := c.rt.ledger.Begin(c.context(), c.routingCall(), c.rt)
 	if err != nil {
 		return err
 	}
@@ -152,14 +151,18 @@ func (c *call) begin() error {
 	return nil
 }
 
+// context is what the call runs under. The platform hanging up ends what only reads. It does not end what changes
+// something: the call may have been entered in the store, and what the backend does must be recorded.
+func (c *call) context() context.Context {
+	if c.path.Operation.Mutating() {
+		return context.WithoutCancel(c.r.Context())
+	}
+	return c.r.Context()
+}
+
 // forward sends the call to its backend, under a deadline that began before the call was entered in the store.
 func (c *call) forward() (*backend.Response, error) {
-	ctx := c.r.Context()
-	if c.path.Operation.Mutating() {
-		// The platform hanging up does not undo what the backend does: its outcome must be recorded.
-		ctx = context.WithoutCancel(ctx)
-	}
-	ctx, cancel := context.WithDeadline(ctx, c.start.Add(c.broker.timeout))
+	ctx, cancel := context.WithDeadline(c.context(), c.start.Add(c.broker.timeout))
 	defer cancel()
 	ctx, finish := c.observeForward(ctx)
 	set := http.Header{osb.HeaderRequestIdentity: {c.requestIdentity}}
@@ -175,8 +178,7 @@ func (c *call) forward() (*backend.Response, error) {
 
 // lacksVersion tells whether the call should announce a version and does not.
 func (c *call) lacksVersion() bool {
-	return c.r.Header.Get(osb.HeaderAPIVersion) == "" &&
-		c.path.Operation != osb.GetState && c.path.Operation != osb.SetState
+	return c.versioned() && c.r.Header.Get(osb.HeaderAPIVersion) == ""
 }
 
 // settle records the outcome and makes the answer.

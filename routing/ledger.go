@@ -197,7 +197,7 @@ func (l *Ledger) update(
 		}
 		l.observe(fresh.Now)
 		if ok {
-			written := held{snapshot: change.result(fresh.Now), records: next, at: time.Now()}
+			written := held{snapshot: fresh, records: next, at: time.Now()}
 			if late := fresh.Now.Sub(from.snapshot.Now); from.assumed && (late > clockTolerance || late < -clockTolerance) {
 				return l.correct(ctx, key, written, late)
 			}
@@ -302,16 +302,4 @@ func newWrite(record *Record, now Moment) (*Write, error) {
 		return nil, err
 	}
 	return &Write{Data: data, TTL: record.TTL(), Unfinished: record.Unfinished()}, nil
-}
-
-// result is what the store holds after the change was applied.
-func (c *Change) result(now time.Time) Snapshot {
-	after := Snapshot{Instance: c.Old.Instance, Binding: c.Old.Binding, Now: now}
-	if c.Instance != nil {
-		after.Instance = c.Instance.Data
-	}
-	if c.Binding != nil {
-		after.Binding = c.Binding.Data
-	}
-	return after
 }

@@ -63,8 +63,8 @@ type Store interface {
 	Read(ctx context.Context, key Key) (Snapshot, error)
 
 	// Swap applies a change in one atomic step and one round trip. If the records are no longer what change.Old says,
-	// it changes nothing and returns false with a fresh snapshot. Once it returned true the change outlives a crash
-	// of this process (and of the store, as far as the store's own durability goes).
+	// it changes nothing and returns false. Either way the snapshot is what the store holds then. Once it returned true
+	// the change outlives a crash of this process (and of the store, as far as the store's own durability goes).
 	Swap(ctx context.Context, change Change) (Snapshot, bool, error)
 
 	// ReadDocument returns the named document, or one with version 0.
