@@ -12,6 +12,12 @@ FUZZTIME = 30s
 BENCH    = .
 COUNT    = 6
 
+# How long `make chaos` has things go wrong, the seed of what does (a number, or random, which prints one), and the Redis
+# that they go wrong with: sentinel or single.
+CHAOS_DURATION = 10m
+CHAOS_SEED     = random
+CHAOS_REDIS    = sentinel
+
 GO       = go
 GO_TOOL  = $(GO) tool -modfile=tools.mod
 
@@ -38,6 +44,11 @@ race: redis ## run every test with the race detector
 .PHONY: e2e
 e2e: redis ## run the end-to-end tests alone
 	$(GO) test -count=1 -timeout 20m ./test/...
+
+.PHONY: chaos
+chaos: redis ## let everything go wrong for CHAOS_DURATION and look for lost instances (docs/testing.md)
+	CHAOS_DURATION='$(CHAOS_DURATION)' CHAOS_SEED='$(CHAOS_SEED)' CHAOS_REDIS='$(CHAOS_REDIS)' \
+		$(GO) test -count=1 -timeout 60m -run '^TestChaos$$' -v ./test/chaos
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME, one after the other

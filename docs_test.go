@@ -108,6 +108,21 @@ func TestLinks(t *testing.T) {
 	}
 }
 
+// TestReadmeLinksToEveryPage: who reads the README finds all pages.
+func TestReadmeLinksToEveryPage(t *testing.T) {
+	t.Parallel()
+	pages, err := filepath.Glob("docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	readme := readText(t, "README.md")
+	for _, page := range pages {
+		if !strings.Contains(readme, "]("+page+")") {
+			t.Errorf("README.md does not link to %s", page)
+		}
+	}
+}
+
 // documents are the Markdown files of the project.
 func documents(t *testing.T) []string {
 	t.Helper()

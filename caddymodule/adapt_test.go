@@ -24,8 +24,9 @@ import (
 
 var update = flag.Bool("update", false, "write what the Caddyfiles of testdata/adapt are adapted to into these files")
 
-// adaptDirectory has the golden files: <subdirective>_good_<what>.caddyfiletest and _bad_ likewise. Each is a Caddyfile, a
-// line of dashes, and the configuration in JSON that the Caddyfile is adapted to, or the text of the error.
+// adaptDirectory has the golden files: <subdirective>_good_<what>.caddyfiletest and _bad_ likewise. Each is a
+// Caddyfile, a line of dashes, and the configuration in JSON that the Caddyfile is adapted to, or the text of the
+// error.
 const adaptDirectory = "testdata/adapt"
 
 // dashes stand between the two parts of a golden file.

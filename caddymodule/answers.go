@@ -38,11 +38,15 @@ const (
 	// concurrencyDescription is the specification's text, by which some clients know the error.
 	concurrencyDescription = "The Service Broker does not support concurrent requests that mutate the same resource."
 	notFoundDescription    = "There is no such service instance or binding."
+	unavailableDescription = "The broker cannot tell at the moment who owns the service instance. Try again later."
 	pollDescription        = "The state of the operation is not known at the moment."
 )
 
 // errOvertaken: a delete was confirmed while a create of the same instance was open or in doubt.
 var errOvertaken = errors.New("a create overtook the delete")
+
+// errOutdated: a call went where a cached record led, and that has changed since.
+var errOutdated = errors.New("the record by which the call was sent has changed")
 
 // errNoCatalog: the catalogs of the backends are not known yet.
 var errNoCatalog = errors.New("the catalog is not complete yet")
@@ -94,6 +98,8 @@ func (c *call) answerTo(err error) answer {
 			with(osb.HeaderWWWAuthenticate, `Basic realm="osb-gateway", charset="UTF-8"`)
 	case errors.As(err, &request):
 		return answerToRequest(request)
+	case errors.As(err, &refused) && refused.Refusal == routing.RefusalNotConfigured:
+		return c.answerNotConfigured(refused.Decision)
 	case errors.As(err, &refused):
 		return answerToRefusal(c.path.Operation, refused.Refusal)
 	case errors.As(err, &broker):
@@ -104,9 +110,8 @@ func (c *call) answerTo(err error) answer {
 		return newAnswer(http.StatusServiceUnavailable, codeBackendUnavailable,
 			"The catalogs of the service brokers are being fetched. Try again in a moment.").retryAfter()
 	}
-	// The store did not answer, or holds a record that this gateway cannot read.
-	return newAnswer(http.StatusServiceUnavailable, codeOwnershipUnavailable,
-		"The broker cannot tell at the moment who owns the service instance. Try again later.").retryAfter()
+	// The store did not answer, is not the known one, or holds a record that this gateway cannot read.
+	return newAnswer(http.StatusServiceUnavailable, codeOwnershipUnavailable, unavailableDescription).retryAfter()
 }
 
 func answerToRequest(e *osb.RequestError) answer {
@@ -129,7 +134,8 @@ func answerToRequest(e *osb.RequestError) answer {
 }
 
 // answerToRefusal answers calls that the records or the catalog refuse. A poll never gets a 404 or 410 of the gateway's
-// making, because some platforms take it for the end of the instance. A foreign instance and an unknown one look the same.
+// making, because some platforms take it for the end of the instance. A foreign instance and an unknown one look the
+// same.
 func answerToRefusal(operation osb.Operation, refusal routing.Refusal) answer {
 	switch refusal { //nolint:exhaustive // those that are left have one answer, below
 	case routing.RefusalTaken:
@@ -163,9 +169,20 @@ func answerToRefusal(operation osb.Operation, refusal routing.Refusal) answer {
 		}
 		return newAnswer(http.StatusNotFound, codeNotFound, notFoundDescription)
 	}
-	// Ambiguous, incomplete, not configured.
-	return newAnswer(http.StatusServiceUnavailable, codeOwnershipUnavailable,
-		"The broker cannot tell at the moment who owns the service instance. Try again later.").retryAfter()
+	// Ambiguous, incomplete, not configured, suspect.
+	return newAnswer(http.StatusServiceUnavailable, codeOwnershipUnavailable, unavailableDescription).retryAfter()
+}
+
+// answerNotConfigured answers a call whose record is of a backend or platform that the configuration does not name. The
+// platform that owns the instance is told why; to others nothing is given away.
+func (c *call) answerNotConfigured(decision routing.Decision) answer {
+	description := unavailableDescription
+	named := c.rt.named()
+	owner, known := named.Platform(decision.OwnerPlatform)
+	if known && c.platform != nil && owner == named.platformIDs[c.platform.name] {
+		description = c.rt.describeOwner("backend", string(decision.Owner.Backend))
+	}
+	return newAnswer(http.StatusServiceUnavailable, codeOwnershipUnavailable, description).retryAfter()
 }
 
 func unknownPoll() answer {

@@ -19,8 +19,8 @@ func init() {
 }
 
 // App holds the gateways of one configuration. Handlers load it by themselves; it has no settings. It exists because a
-// handler hears of the end of a configuration but not of its start: files are opened and brokers are called only when the
-// configuration has been accepted.
+// handler hears of the end of a configuration but not of its start: files are opened and brokers are called only when
+// the configuration has been accepted.
 type App struct {
 	gateways map[string]*gatewayState
 }

@@ -30,7 +30,11 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //		store memory
 //		store redis {
 //			url <redis[s]://...>
-//			address <host:port>
+//			address <host:port>...
+//			cluster
+//			sentinel_master <name>
+//			sentinel_username <user>
+//			sentinel_password <value>
 //			username <user>
 //			password <value>
 //			db <n>
@@ -42,9 +46,12 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //			}
 //			key_prefix <prefix>
 //			timeout <duration>
+//			wait_replicas <n> [<timeout>]
 //		}
+//		store_id <id>
 //
 //		platform <name> {
+//			formerly <name>...
 //			basic_auth <user> <hash>
 //			api_version <min> [required]
 //			default_api_version <2.x>
@@ -52,9 +59,11 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //		}
 //
 //		backend <name> <url> {
+//			formerly <name>...
 //			basic_auth <user> <password>
 //			header <name> <value>
 //			timeout <duration>
+//			settle <duration>
 //			catalog_timeout <duration>
 //			transport <name> {
 //				...
@@ -95,6 +104,8 @@ func (g *Gateway) parseSubdirective(b *block) error {
 		return b.once(&g.HealthPath)
 	case "store":
 		return b.unlessSeen(func() error { return g.parseStore(b) })
+	case "store_id":
+		return b.once(&g.StoreID)
 	case "platform":
 		return g.parsePlatform(b)
 	case "backend":
@@ -137,6 +148,24 @@ func (c *StoreConfig) parseRedis(b *block) error {
 		return b.once(&c.URL)
 	case "address":
 		return b.list(&c.Addresses)
+	case "cluster":
+		return b.unlessSeen(func() error {
+			c.Cluster = true
+			return b.end()
+		})
+	case "sentinel_master":
+		return b.once(&c.SentinelMaster)
+	case "sentinel_username":
+		return b.once(&c.SentinelUsername)
+	case "sentinel_password":
+		return b.once(&c.SentinelPassword)
+	case "wait_replicas":
+		return b.unlessSeen(func() error {
+			if err := b.first(&c.WaitReplicas); err != nil {
+				return err
+			}
+			return b.optional((*string)(&c.WaitReplicasTimeout))
+		})
 	case "username":
 		return b.once(&c.Username)
 	case "password":
@@ -187,6 +216,8 @@ func (g *Gateway) parsePlatform(b *block) error {
 
 func (p *PlatformConfig) parse(b *block) error {
 	switch b.name {
+	case "formerly":
+		return b.list(&p.Formerly)
 	case "basic_auth":
 		var credential BasicAuthConfig
 		if err := b.args(&credential.User, &credential.Hash); err != nil {
@@ -231,6 +262,8 @@ func (g *Gateway) parseBackend(b *block) error {
 
 func (c *BackendConfig) parse(b *block) error {
 	switch b.name {
+	case "formerly":
+		return b.list(&c.Formerly)
 	case "basic_auth":
 		return b.unlessSeen(func() error {
 			c.BasicAuth = new(BackendBasicAuthConfig)
@@ -245,6 +278,8 @@ func (c *BackendConfig) parse(b *block) error {
 		return nil
 	case "timeout":
 		return b.once((*string)(&c.Timeout))
+	case "settle":
+		return b.once((*string)(&c.Settle))
 	case "catalog_timeout":
 		return b.once((*string)(&c.CatalogTimeout))
 	case "transport":

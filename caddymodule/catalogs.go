@@ -2,9 +2,7 @@ package caddymodule
 
 import (
 	"context"
-	"errors"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,10 +10,10 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/osb-gateway/caddy-osb-gateway/catalogmerge"
-	"github.com/osb-gateway/caddy-osb-gateway/routing"
 )
 
-// firstRetry is how soon a catalog that is not known yet is asked for again; the wait doubles up to the refresh interval.
+// firstRetry is how soon a catalog that is not known yet is asked for again; the wait doubles up to the refresh
+// interval.
 const firstRetry = time.Second
 
 // catalogs keeps the backends' catalogs: it fetches them, keeps the last good copy of each in the store, and publishes
@@ -28,6 +26,7 @@ type catalogs struct {
 
 	mu      sync.Mutex
 	entries []*catalogEntry // in the order of the configuration
+	named   *naming         // nil until the names are resolved
 	// reported are the problems that were logged, so that each is logged once and again only on change.
 	reported map[catalogmerge.Problem]bool
 }
@@ -35,20 +34,41 @@ type catalogs struct {
 // catalogEntry is what is known of one backend's catalog. Its fields are guarded by catalogs.mu.
 type catalogEntry struct {
 	broker *broker
-	copy   *catalogmerge.Copy
+	// id is the backend's stable id, its name until the names are resolved.
+	id string
+	knownCatalog
+	// newURL: no good catalog ever came from the URL, or another broker's did since, which makes the backend suspect.
+	newURL bool
+	// fetching is held while the catalog is fetched and taken over, so that fetches do so one after the other. It is
+	// taken before catalogs.mu.
+	fetching sync.Mutex
+	// failing is the last fetch's error, and warned the last trouble with the copy in the store, as they were logged.
+	failing, warned string
+}
+
+// knownCatalog is what a reload hands on of a backend's catalog.
+type knownCatalog struct {
+	copy *catalogmerge.Copy
 	// version is that of the copy's document in the store.
 	version uint64
 	// asked: the store has said whether it has a copy.
 	asked bool
 	// tried: a fetch has ended, well or badly.
 	tried bool
-	// failing is the last fetch's error, and warned the last trouble with the copy in the store, as they were logged.
-	failing, warned string
+	// waived: the catalog could be shown without this backend a moment ago, and may be so until the store was asked.
+	waived bool
+	// refused: the last catalog that came was another broker's, which makes the backend suspect.
+	refused bool
+	// goodURL is where the last good catalog came from, while the store's registry may not know it yet.
+	goodURL string
 }
 
 // publication is what calls see: the merged catalog and how far it is to be believed.
 type publication struct {
 	*catalogmerge.Catalog
+	// named tells whose the ids in the catalog are; nil until the names are resolved. Whoever is led by the one goes by
+	// the other, not by names that were resolved before or after.
+	named *naming
 	// servable: the catalog may be shown to platforms.
 	servable bool
 	// complete: the catalog of every backend is known.
@@ -61,7 +81,7 @@ func (p *publication) Complete() bool { return p.complete }
 func newCatalogs(rt *runtime) *catalogs {
 	c := &catalogs{rt: rt, reported: make(map[catalogmerge.Problem]bool)}
 	for _, b := range rt.backends {
-		c.entries = append(c.entries, &catalogEntry{broker: rt.brokers[routing.BackendID(b.name)]})
+		c.entries = append(c.entries, &catalogEntry{broker: rt.brokers[b.name], id: b.name})
 	}
 	c.published.Store(&publication{Catalog: catalogmerge.Merge(nil)})
 	return c
@@ -72,10 +92,16 @@ func (c *catalogs) current() *publication { return c.published.Load() }
 
 // inherit takes over what the gateway before this one knew, so that a reload loses nothing.
 func (c *catalogs) inherit(before *catalogs) {
+	// The stable ids are those of one store's registry, and so are the versions of the copies in it and the known URLs.
+	sameStore := before.rt.store == c.rt.store
+	identify := func(entry *catalogEntry) string { return entry.id }
+	if !sameStore || before.rt.named() == nil || c.rt.named() == nil {
+		identify = func(entry *catalogEntry) string { return entry.broker.name }
+	}
 	before.mu.Lock()
-	known := make(map[string]catalogEntry, len(before.entries))
+	known := make(map[string]knownCatalog, len(before.entries))
 	for _, entry := range before.entries {
-		known[entry.broker.name] = *entry
+		known[identify(entry)] = entry.knownCatalog
 	}
 	wasServable := before.current().servable
 	before.mu.Unlock()
@@ -83,13 +109,17 @@ func (c *catalogs) inherit(before *catalogs) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, entry := range c.entries {
-		old, ok := known[entry.broker.name]
-		switch {
-		case ok:
-			entry.copy, entry.version, entry.asked, entry.tried = old.copy, old.version, old.asked, old.tried
-		case wasServable:
-			// The catalog was complete without this backend a moment ago; it may go on so until it answers.
-			entry.tried, entry.asked = true, true
+		if old, ok := known[identify(entry)]; ok {
+			entry.knownCatalog = old
+			entry.take(old.copy)
+		}
+		if !sameStore {
+			entry.asked, entry.version, entry.goodURL = false, 0, ""
+		}
+		if entry.copy == nil {
+			// Another gateway may have written one since, with which that at the URL must be compared.
+			entry.asked = false
+			entry.tried, entry.waived = entry.tried || wasServable, wasServable
 		}
 	}
 	c.publish()
@@ -123,8 +153,8 @@ type pace struct {
 	refresh, retry time.Duration
 }
 
-// wait returns the time until the next fetch: the refresh interval, give or take a tenth, and less as long as the catalog
-// is not known. It is above zero however often it is asked.
+// wait returns the time until the next fetch: the refresh interval, give or take a tenth, and less as long as the
+// catalog is not known. It is above zero however often it is asked.
 func (p *pace) wait(known bool) time.Duration {
 	wait := p.refresh*9/10 + rand.N(p.refresh/5+1) //nolint:gosec // jitter is no secret
 	if !known {
@@ -134,158 +164,108 @@ func (p *pace) wait(known bool) time.Duration {
 	return wait
 }
 
-func documentName(b *broker) string { return "catalog/" + b.name }
-
-// recall reads the store's copy of a catalog, unless that was done.
-func (c *catalogs) recall(ctx context.Context, entry *catalogEntry) {
-	c.mu.Lock()
-	asked := entry.asked && (entry.copy != nil || entry.version == 0 && entry.tried)
-	c.mu.Unlock()
-	if asked {
-		return
+// take makes a copy the backend's, under the id that it has now. The caller holds catalogs.mu.
+func (e *catalogEntry) take(taken *catalogmerge.Copy) {
+	if taken != nil && taken.Backend != e.id {
+		renamed := *taken
+		renamed.Backend = e.id
+		taken = &renamed
 	}
-	document, err := c.rt.store.store.ReadDocument(ctx, documentName(entry.broker))
-	if err != nil {
-		c.warn(ctx, entry, "the store does not give the last good catalog", err)
-		return
-	}
-	stored, err := decodeDocument(document)
-	if err != nil {
-		// It was published once, but this gateway cannot read it: it must not be left out quietly, nor overwritten by less.
-		c.warn(ctx, entry, "the last good catalog in the store cannot be read", err)
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	entry.asked = true
-	if stored != nil && (entry.copy == nil || stored.FetchedAt.After(entry.copy.FetchedAt)) {
-		entry.copy = stored
-	}
-	entry.version = document.Version
-	c.publish()
+	e.copy = taken
 }
 
-func decodeDocument(document routing.Document) (*catalogmerge.Copy, error) {
-	if document.Version == 0 {
-		return nil, nil
+// name gives the backends their stable ids, which offerings lead to and under which the store keeps copies.
+func (c *catalogs) name(named *naming) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.named = named
+	for _, entry := range c.entries {
+		if id := string(named.backendIDs[entry.broker.name]); id != entry.id {
+			entry.id = id
+			entry.asked, entry.version = false, 0 // that was another id's copy in the store
+		}
+		entry.take(entry.copy)
 	}
-	return catalogmerge.DecodeCopy(document.Data)
+	c.doubtAll() // before any call can be led to them
+	c.publish()
 }
 
 // refresh fetches a catalog once. It tells whether a catalog of the backend is known.
 func (c *catalogs) refresh(ctx context.Context, entry *catalogEntry) bool {
+	entry.fetching.Lock()
+	defer entry.fetching.Unlock()
 	c.mu.Lock()
-	before, tried := entry.copy, entry.tried
+	before := entry.copy
 	c.mu.Unlock()
-
-	after, err := c.fetch(ctx, entry.broker, before, tried)
+	after, err := c.fetch(ctx, entry)
 	if ctx.Err() != nil {
 		return true
 	}
 	if err == nil {
 		after = c.remember(ctx, entry, before, after)
 	}
+	defer c.noteURL(ctx, entry, err == nil) // after mu was let go of
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	entry.tried = true
 	c.note(entry, err)
+	c.judge(entry, err)
 	if err == nil {
-		entry.copy = after
+		entry.take(after)
 		c.rt.metrics.CatalogFetched(c.rt.name, entry.broker.name, after.FetchedAt)
 	}
 	c.publish()
-	return entry.copy != nil
+	return entry.copy != nil && entry.asked
 }
 
-// fetch asks a backend for its catalog and returns the copy that follows the one before.
-func (c *catalogs) fetch(
-	ctx context.Context, b *broker, before *catalogmerge.Copy, tried bool,
-) (*catalogmerge.Copy, error) {
+// ask sends one fetch of a catalog.
+func (c *catalogs) ask(ctx context.Context, b *broker, etag string) (body []byte, newETag string, same bool, err error) {
 	ctx, cancel := context.WithTimeout(withReplacer(ctx), b.catalogTimeout)
 	defer cancel()
 	ctx, finish := c.rt.observeCatalogFetch(ctx, b)
+	body, newETag, same, err = b.Catalog(ctx, etag)
+	finish(same, err)
+	return body, newETag, same, err
+}
+
+// fetch asks a backend for its catalog and returns the copy that follows the one before.
+func (c *catalogs) fetch(ctx context.Context, entry *catalogEntry) (*catalogmerge.Copy, error) {
+	b := entry.broker
+	c.mu.Lock()
+	before, tried, id := entry.copy, entry.tried, entry.id
 	etag := ""
-	if before != nil {
-		etag = before.ETag
+	if before != nil && !entry.refused && entry.goodURL == b.url.String() {
+		etag = before.ETag // at another URL it may be another catalog's; and a suspect backend has to show its own
 	}
-	body, newETag, notModified, err := b.Catalog(ctx, etag)
-	finish(notModified, err)
+	c.mu.Unlock()
+	body, newETag, notModified, err := c.ask(ctx, b, etag)
 	if err != nil {
 		return nil, err
+	}
+	if !notModified {
+		if before, err = c.guarded(ctx, entry, before, body); err != nil {
+			return nil, err
+		}
 	}
 	if notModified && before != nil {
 		return catalogmerge.Touch(before, time.Now(), defaultWithdrawAfter), nil
 	}
 	if tried {
-		return catalogmerge.Refresh(before, b.name, body, newETag, time.Now(), defaultWithdrawAfter)
+		return catalogmerge.Refresh(before, id, body, newETag, time.Now(), defaultWithdrawAfter)
 	}
-	// Nothing is published before the first round is over. What is new in it came at the same time, so that of two backends
-	// that claim one id the one listed first has it, and not the one that answered first.
-	after, err := catalogmerge.Refresh(before, b.name, body, newETag, c.began, defaultWithdrawAfter)
+	// Nothing is published before the first round is over. What is new in it came at the same time, so that of two
+	// backends that claim one id the one listed first has it, and not the one that answered first.
+	after, err := catalogmerge.Refresh(before, id, body, newETag, c.began, defaultWithdrawAfter)
 	if err != nil {
 		return nil, err
 	}
 	return catalogmerge.Touch(after, time.Now(), defaultWithdrawAfter), nil
 }
 
-// remember writes a copy to the store, if it says something new, and returns the copy to go by: another replica may have
-// written a later one.
-func (c *catalogs) remember(
-	ctx context.Context, entry *catalogEntry, before, after *catalogmerge.Copy,
-) *catalogmerge.Copy {
-	c.mu.Lock()
-	version, asked := entry.version, entry.asked
-	c.mu.Unlock()
-	if !asked || version != 0 && sameButForTime(before, after) {
-		return after
-	}
-	data, err := after.Encode()
-	if err == nil {
-		var document routing.Document
-		var swapped bool
-		document, swapped, err = c.rt.store.store.SwapDocument(ctx, documentName(entry.broker), version, data)
-		if err == nil {
-			return c.adopt(ctx, entry, after, document, swapped)
-		}
-	}
-	c.warn(ctx, entry, "the catalog cannot be kept in the store", err)
-	return after
-}
-
-// adopt takes note of what the store has after a write.
-func (c *catalogs) adopt(
-	ctx context.Context, entry *catalogEntry, ours *catalogmerge.Copy, document routing.Document, swapped bool,
-) *catalogmerge.Copy {
-	if !swapped {
-		theirs, err := decodeDocument(document)
-		if err != nil || theirs == nil {
-			c.warn(ctx, entry, "the catalog that another gateway wrote cannot be read", err)
-			return ours
-		}
-		ours = theirs
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	entry.version = document.Version
-	return ours
-}
-
-// sameButForTime tells whether two copies differ in nothing but when they were fetched.
-func sameButForTime(before, after *catalogmerge.Copy) bool {
-	if before == nil {
-		return false
-	}
-	touched := *after
-	touched.FetchedAt = before.FetchedAt
-	a, errBefore := before.Encode()
-	b, errAfter := touched.Encode()
-	return errBefore == nil && errAfter == nil && slices.Equal(a, b)
-}
-
 // publish merges what is known. The caller holds mu.
 func (c *catalogs) publish() {
 	copies := make([]*catalogmerge.Copy, len(c.entries))
-	next := &publication{servable: true, complete: true}
+	next := &publication{named: c.named, servable: true, complete: true}
 	known := false
 	for i, entry := range c.entries {
 		copies[i] = entry.copy
@@ -294,8 +274,9 @@ func (c *catalogs) publish() {
 			continue
 		}
 		next.complete = false
-		// A backend that was never seen good holds nobody up once it was tried; one that may have been published before does.
-		if !entry.tried || !entry.asked || entry.version != 0 {
+		// A backend that was never seen good holds nobody up once it was tried; one that may have been published before
+		// does.
+		if !entry.tried || !entry.waived && (!entry.asked || entry.version != 0) {
 			next.servable = false
 		}
 	}
@@ -316,17 +297,27 @@ func (c *catalogs) report(merged *catalogmerge.Catalog) {
 		}
 		if !c.reported[problem] {
 			c.rt.logger.Warn("an offering is not published as its broker means it; its team has to mend it",
-				zap.String("backend", problem.Backend), zap.String("problem", problem.String()))
+				zap.String("backend", c.nameOf(problem.Backend)), zap.String("problem", problem.String()))
 		}
 	}
 	for problem := range c.reported {
 		if !now[problem] {
-			c.rt.logger.Info("a problem with an offering is gone", zap.String("backend", problem.Backend),
+			c.rt.logger.Info("a problem with an offering is gone", zap.String("backend", c.nameOf(problem.Backend)),
 				zap.String("problem", problem.String()))
 		}
 	}
 	c.reported = now
 	c.rt.metrics.CatalogOfferings(c.rt.name, len(merged.Offerings), quarantined)
+}
+
+// nameOf returns the configured name of a backend by its stable id. The caller holds mu.
+func (c *catalogs) nameOf(id string) string {
+	for _, entry := range c.entries {
+		if entry.id == id {
+			return entry.broker.name
+		}
+	}
+	return id
 }
 
 // note logs the state of a backend's fetches when it changes. The caller holds mu.
@@ -340,24 +331,5 @@ func (c *catalogs) note(entry *catalogEntry, err error) {
 		entry.failing = err.Error()
 		c.rt.logger.Error("fetching a backend's catalog; its last good one stays", zap.String("backend", entry.broker.name),
 			zap.Bool("have_last_good", entry.copy != nil), zap.Error(err))
-	}
-}
-
-// warn logs trouble with a catalog's copy in the store, once and again only on change. That the store does not answer is
-// logged elsewhere.
-func (c *catalogs) warn(ctx context.Context, entry *catalogEntry, what string, err error) {
-	if ctx.Err() != nil || errors.Is(err, routing.ErrUnavailable) {
-		return
-	}
-	text := what
-	if err != nil {
-		text += err.Error()
-	}
-	c.mu.Lock()
-	again := entry.warned == text
-	entry.warned = text
-	c.mu.Unlock()
-	if !again {
-		c.rt.logger.Warn(what, zap.String("backend", entry.broker.name), zap.Error(err))
 	}
 }

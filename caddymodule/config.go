@@ -4,8 +4,8 @@ import "encoding/json"
 
 // StoreConfig says where the gateway remembers who owns what. Any value may hold placeholders.
 type StoreConfig struct {
-	// The kind of store: `file` (the default: embedded, one file, one process), `redis` (shared by any number of gateways),
-	// or `memory` (for tests; everything is lost with the process).
+	// The kind of store: `file` (the default: embedded, one file, one process), `redis` (shared by any number of
+	// gateways), or `memory` (for tests; everything is lost with the process).
 	Kind string `json:"kind,omitempty"`
 
 	// The file of the embedded store. Default: `osb_gateway/<name>.db` in Caddy's data directory.
@@ -13,20 +13,34 @@ type StoreConfig struct {
 
 	// Redis by URL: `redis://` or `rediss://` (TLS), with user, password and db as far as they are not given beside it.
 	URL string `json:"url,omitempty"`
-	// Redis by `host:port`. Use this or `url`.
+	// Redis by `host:port`: one server, or members of a cluster, or sentinels. Use this or `url`.
 	Addresses []string `json:"addresses,omitempty"`
+	// Whether the server is a member of a Redis Cluster. The others are found by themselves.
+	Cluster bool `json:"cluster,omitempty"`
+	// The name by which sentinels know the master. The addresses are those of the sentinels then.
+	SentinelMaster string `json:"sentinel_master,omitempty"`
+	// The user of the sentinels' access control lists. Default: their default user.
+	SentinelUsername string `json:"sentinel_username,omitempty"`
+	// The password of the sentinels, where they have one.
+	SentinelPassword string `json:"sentinel_password,omitempty"`
 	// The user of Redis' access control lists. Default: Redis' default user.
 	Username string `json:"username,omitempty"`
-	// The password of Redis. Take it from a placeholder such as `{env.REDIS_PASSWORD}`: Caddy keeps its configuration on disk.
+	// The password of Redis. Take it from a placeholder such as `{env.REDIS_PASSWORD}`: Caddy keeps its configuration
+	// on disk.
 	Password string `json:"password,omitempty"`
 	// The number of the Redis database. Default: 0.
 	DB string `json:"db,omitempty"`
-	// TLS to Redis.
+	// TLS to Redis, and to the sentinels.
 	TLS *StoreTLSConfig `json:"tls,omitempty"`
 	// What every key begins with. Default: `osb`.
 	KeyPrefix string `json:"key_prefix,omitempty"`
 	// How long one command may take. Default: `500ms`.
 	Timeout Duration `json:"timeout,omitempty"`
+	// How many replicas must have a claim before a call is sent to a broker. Default: 1 with sentinels or a cluster,
+	// else 0.
+	WaitReplicas string `json:"wait_replicas,omitempty"`
+	// How long to wait for them; shorter than `timeout`. Default: half of it.
+	WaitReplicasTimeout Duration `json:"wait_replicas_timeout,omitempty"`
 }
 
 // StoreTLSConfig is TLS to Redis. Any value may hold placeholders.
@@ -46,8 +60,10 @@ type StoreTLSConfig struct {
 type PlatformConfig struct {
 	// The platform's name; it is part of every record of what the platform owns.
 	Name string `json:"name"`
-	// User names with the hash of their password, made by `caddy hash-password` (bcrypt or argon2id). Several may be live at
-	// a time, so that a password is rotated without a failed call. A user name belongs to one platform.
+	// Names that the platform had before, which records may still carry.
+	Formerly []string `json:"formerly,omitempty"`
+	// User names with the hash of their password, made by `caddy hash-password` (bcrypt or argon2id). Several may be
+	// live at a time, so that a password is rotated without a failed call. A user name belongs to one platform.
 	BasicAuth []BasicAuthConfig `json:"basic_auth,omitempty"`
 	// The least version of the API that the platform must announce, such as `2.13`. Below it calls get 412.
 	APIVersion string `json:"api_version,omitempty"`
@@ -71,6 +87,8 @@ type BasicAuthConfig struct {
 type BackendConfig struct {
 	// The backend's name; it is part of every record of what lives there.
 	Name string `json:"name"`
+	// Names that the backend had before, which records may still carry.
+	Formerly []string `json:"formerly,omitempty"`
 	// The broker's URL: http or https, with a path where it has one, without user info, query or fragment.
 	URL string `json:"url"`
 	// The credentials of the broker.
@@ -79,6 +97,10 @@ type BackendConfig struct {
 	Headers []HeaderConfig `json:"headers,omitempty"`
 	// How long a call may take in all. Default: `55s`, below the 60 s after which platforms give up.
 	Timeout Duration `json:"timeout,omitempty"`
+	// How long after the gateway gave a create up the broker may still begin it, out of a queue of its own, say. A
+	// deletion that the broker confirms meanwhile is answered 422 ConcurrencyError, and the platform comes again.
+	// Default: `5m`.
+	Settle Duration `json:"settle,omitempty"`
 	// How long a catalog fetch may take. Default: `10s`.
 	CatalogTimeout Duration `json:"catalog_timeout,omitempty"`
 	// Caddy's transport to the broker, for TLS, client certificates and HTTP/2. Default: Caddy's `http` transport.
@@ -108,7 +130,7 @@ type CatalogConfig struct {
 type IdentityLogConfig struct {
 	// `full` (the default), `hash`, or `none`.
 	Mode string `json:"mode,omitempty"`
-	// The key of the hash, so that nobody without it can tell a user by trying names. Without a key it is made at random and
-	// lasts as long as the process.
+	// The key of the hash, so that nobody without it can tell a user by trying names. Without a key it is made at
+	// random and lasts as long as the process.
 	Key string `json:"key,omitempty"`
 }

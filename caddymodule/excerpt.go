@@ -18,8 +18,8 @@ import (
 const (
 	// maxExcerptBytes is how much of a broker's text goes into a log.
 	maxExcerptBytes = 200
-	// maxSearchedBytes is how much of it is searched for what must not: more than goes into the log, because a secret may
-	// begin there and go on behind it.
+	// maxSearchedBytes is how much of it is searched for what must not: more than goes into the log, because a secret
+	// may begin there and go on behind it.
 	maxSearchedBytes = 64 << 10
 	// maxSecrets bounds the search. A call with more of them gets no excerpt.
 	maxSecrets = 256

@@ -16,9 +16,9 @@ func init() {
 	caddy.RegisterModule(Gateway{})
 }
 
-// Gateway is one Open Service Broker in front of many. A platform registers its URL; the gateway authenticates the platform,
-// serves one merged catalog, sends every call on an instance or binding to the broker that owns it, and remembers who owns
-// what.
+// Gateway is one Open Service Broker in front of many. A platform registers its URL; the gateway authenticates the
+// platform, serves one merged catalog, sends every call on an instance or binding to the broker that owns it, and
+// remembers who owns what.
 //
 // Requests beneath `/v2` and `/bluemix_v1` are answered; all others go to the next handler.
 //
@@ -31,16 +31,19 @@ func init() {
 // `{http.osb_gateway.identity.platform}` | The kind of platform that the originating identity names
 // `{http.osb_gateway.identity.user}` | The end user that it names.
 type Gateway struct {
-	// The gateway's name; part of every key in the store. Handlers of one configuration with the same name must have the
-	// same settings and share their state. Default: `default`.
+	// The gateway's name; part of every key in the store. Handlers of one configuration with the same name must have
+	// the same settings and share their state. Default: `default`.
 	Name string `json:"name,omitempty"`
 	// The path that the API is served beneath, such as `/broker`. Default: none.
 	BasePath string `json:"base_path,omitempty"`
-	// The path of the health checks: `<path>/live` and `<path>/ready`, without credentials and without details. Default:
-	// `/healthz`.
+	// The path of the health checks: `<path>/live` and `<path>/ready`, without credentials and without details.
+	// Default: `/healthz`.
 	HealthPath string `json:"health_path,omitempty"`
 	// Where ownership is kept. Default: the embedded store.
 	Store *StoreConfig `json:"store,omitempty"`
+	// The identity that the store must have. Without it the gateway gives a new store one by itself, and remembers it
+	// in Caddy's data directory, which tells a wiped store from a new one. Set it where that directory does not last.
+	StoreID string `json:"store_id,omitempty"`
 	// Who may call. At least one.
 	Platforms []*PlatformConfig `json:"platforms,omitempty"`
 	// The brokers, in the order in which their offerings are listed. At least one.
@@ -66,8 +69,8 @@ func (Gateway) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
-// Provision resolves the configuration and finds or makes the state that handlers of the same name share. It opens no file
-// and dials nobody.
+// Provision resolves the configuration and finds or makes the state that handlers of the same name share. It opens no
+// file and dials nobody.
 func (g *Gateway) Provision(ctx caddy.Context) error {
 	g.logger = ctx.Logger()
 	module, err := ctx.App(appID)
@@ -114,6 +117,7 @@ func (g *Gateway) warnOfLiteralSecrets() {
 	}
 	if g.Store != nil {
 		warn("store redis password", g.Store.Password)
+		warn("store redis sentinel_password", g.Store.SentinelPassword)
 		warn("store redis url", passwordOfURL(g.Store.URL))
 	}
 	for _, backend := range g.Backends {

@@ -7,10 +7,10 @@ import (
 	"github.com/caddyserver/caddy/v2"
 )
 
-// serveHealth answers the health checks. `live` says that the process runs; `ready` that the gateway may get calls: it was
-// started, its catalog can be served, and Caddy is not about to stop. Once a catalog is known, trouble with the store or
-// the backends changes neither: an answer of the gateway's own, in JSON, is better for a platform than a load balancer's
-// page.
+// serveHealth answers the health checks. `live` says that the process runs; `ready` that the gateway may get calls: it
+// was started, its catalog can be served, and Caddy is not about to stop. Once a catalog is known, trouble with the
+// store or the backends changes neither: an answer of the gateway's own, in JSON, is better for a platform than a load
+// balancer's page.
 func (rt *runtime) serveHealth(w http.ResponseWriter, r *http.Request, escaped string) bool {
 	check, ok := strings.CutPrefix(escaped, rt.healthPath)
 	if !ok || check != "/live" && check != "/ready" {

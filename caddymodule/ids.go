@@ -76,8 +76,8 @@ func (c *call) readBody() ([]byte, error) {
 // maxExcessBytes is how much of a body beyond the largest allowed is still read, to be thrown away.
 const maxExcessBytes = 256 << 10
 
-// drain reads what a refused call has left of its body, as far as that is not too much. On a connection that is to be closed
-// net/http would leave it unread, and the reset which that causes may overtake the answer.
+// drain reads what a refused call has left of its body, as far as that is not too much. On a connection that is to be
+// closed net/http would leave it unread, and the reset which that causes may overtake the answer.
 func (c *call) drain() {
 	if c.r.Close && c.r.Body != nil && c.r.Header.Get("Expect") == "" {
 		_, _ = io.CopyN(io.Discard, c.r.Body, c.rt.maxRequestBytes+maxExcessBytes) // who breaks off gets no answer anyway

@@ -239,8 +239,8 @@ func (s *server) awaitReady(t *testing.T, address string) {
 }
 
 // try calls what listens on an address, on a connection of its own. It begins again when the connection is cut before
-// there is an answer, as it is for who dials, or has only just sent, in the moment of a reload: Caddy listens anew then,
-// and a server that shuts down does not look at requests any more.
+// there is an answer, as it is for who dials, or has only just sent, in the moment of a reload: Caddy listens anew
+// then, and a server that shuts down does not look at requests any more.
 func try(address, method, target, body string) (status int, answer string, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()

@@ -188,6 +188,7 @@ func TestStartFails(t *testing.T) {
 		checkClosed(t, s.defaultFile("default"))
 	}
 
-	s.mustLoad(t, s.config("store file "+path+"\n"+platformBlock+b.block("one", "")))
+	// Under another name, since the first one knows another store.
+	s.mustLoad(t, s.config("name other\nstore file "+path+"\n"+platformBlock+b.block("one", "")))
 	s.call(t, http.StatusCreated, "PUT", instancePath("i1"), createBody("one"))
 }

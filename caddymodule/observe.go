@@ -21,8 +21,8 @@ import (
 	"github.com/osb-gateway/caddy-osb-gateway/routing"
 )
 
-// tracings holds the one tracer of the process while any configuration has a gateway, so that a reload neither loses spans
-// nor leaves an exporter behind.
+// tracings holds the one tracer of the process while any configuration has a gateway, so that a reload neither loses
+// spans nor leaves an exporter behind.
 var tracings = caddy.NewUsagePool()
 
 const tracingKey = "tracing"
@@ -37,8 +37,8 @@ func (s *sharedTracing) Destruct() error {
 	return s.Shutdown(ctx)
 }
 
-// logExportErrors takes what OpenTelemetry says on its own, such as that a collector cannot be reached, from standard error
-// to Caddy's log, each text once until another comes.
+// logExportErrors takes what OpenTelemetry says on its own, such as that a collector cannot be reached, from standard
+// error to Caddy's log, each text once until another comes.
 var logExportErrors = sync.OnceFunc(func() {
 	var last atomic.Value
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
@@ -186,7 +186,12 @@ func (c *call) logTrouble(a answer) {
 		c.rt.logger.Warn("a backend failed a call", fields()...)
 	case errors.As(a.cause, &refused) && refused.Refusal == routing.RefusalNotConfigured:
 		c.rt.logger.Error("an instance belongs to a backend or platform that the configuration does not name; add it",
-			append(fields(), zap.String("owner", string(refused.Owner.Backend)))...)
+			append(fields(), zap.String("owner", string(refused.Owner.Backend)),
+				zap.String("owner_platform", string(refused.OwnerPlatform)),
+				zap.String("problem", c.rt.describeRefused(refused.Decision)))...)
+	case errors.Is(a.cause, routing.ErrNewerRecord):
+		c.rt.logger.Error("a record was written by a newer gateway; upgrade this one, until then the newer serves the instance",
+			fields()...)
 	case a.cause != nil && a.code == codeOwnershipUnavailable && !errors.Is(a.cause, routing.ErrUnavailable) && refused == nil:
 		c.rt.logger.Error("a record cannot be read", fields()...)
 	}

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// TestPace: a broker that is never seen good is asked less and less often, and never more often than every second however
-// long that lasts.
+// TestPace: a broker that is never seen good is asked less and less often, and never more often than every second
+// however long that lasts.
 func TestPace(t *testing.T) {
 	t.Parallel()
 	const refresh = time.Minute

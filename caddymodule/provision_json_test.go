@@ -105,6 +105,12 @@ func TestProvisionJSONProblems(t *testing.T) {
 		{"StoreKind", store(object{"kind": "etcd"}), "store \"etcd\": it is `file`, `redis` or `memory`"},
 		{"PathOfMemory", store(object{"kind": "memory", "path": "/x"}), "store memory takes no path"},
 		{"PathOfRedis", store(object{"kind": "redis", "addresses": []any{"a"}, "path": "/x"}), "store redis takes no path"},
+		{"ReplicasOfFile", store(object{"wait_replicas": "1"}), "store file takes none of the settings of `redis`"},
+		{"ClusterOfMemory", store(object{"kind": "memory", "cluster": true}), "store memory takes none of the settings of `redis`"},
+		{
+			"WaitTimeoutAlone", store(object{"kind": "redis", "addresses": []any{"a"}, "wait_replicas_timeout": "100ms"}),
+			"`wait_replicas` has a timeout and no number",
+		},
 		{"URLOfFile", store(object{"url": "redis://:" + secretPassword + "@host"}), "store file takes none of the settings of `redis`"},
 		{"PasswordOfMemory", store(object{"kind": "memory", "password": secretPassword}), "store memory takes none of the settings"},
 		{"UnknownInstances", platform(object{"unknown_instances": "ask"}), "unknown_instances \"ask\": it is `forward` or `reject`"},

@@ -16,6 +16,10 @@ func TestProvision(t *testing.T) {
 		{"File", "store file {env.HOME}/owners.db\n" + platformBlock + backendBlock},
 		{"RedisURL", "store redis {\n\turl rediss://user:{env.OSB_TEST_PASSWORD}@127.0.0.1:1/3\n}\n" +
 			platformBlock + backendBlock},
+		{"RedisCluster", "store redis {\n\taddress a b:1\n\tcluster\n\twait_replicas 0\n}\n" + platformBlock + backendBlock},
+		{"RedisClusterURL", "store redis {\n\turl rediss://a\n\tcluster\n}\n" + platformBlock + backendBlock},
+		{"RedisSentinel", "store redis {\n\taddress a b c\n\tsentinel_master m\n\tsentinel_username u\n" +
+			"\tsentinel_password {env.OSB_TEST_PASSWORD}\n\tdb 2\n\twait_replicas 3 100ms\n}\n" + platformBlock + backendBlock},
 		{"RedisAddress", "store redis {\n\taddress 127.0.0.1\n\tdb 3\n\ttls\n}\n" + platformBlock + backendBlock},
 		{"Placeholders", "platform cf {\n\tbasic_auth user {env.OSB_TEST_HASH}\n}\n" +
 			"backend one http://127.0.0.1:1 {\n\tbasic_auth gateway {env.OSB_TEST_PASSWORD}\n}\n"},
@@ -26,7 +30,7 @@ func TestProvision(t *testing.T) {
 		{"EscapedBrace", platformBlock + "backend one http://127.0.0.1:1 {\n\tbasic_auth gateway \"a\\{b\\}\"\n}\n"},
 		{"Sizes", "max_request_body 1B\nmax_response_body 1GiB\n" + platformBlock + backendBlock},
 		{"Durations", "catalog {\n\trefresh 365d\n}\n" + platformBlock +
-			"backend one http://127.0.0.1:1 {\n\ttimeout 1ns\n\tcatalog_timeout 1m30s\n}\n"},
+			"backend one http://127.0.0.1:1 {\n\ttimeout 1ns\n\tsettle 1ns\n\tcatalog_timeout 1m30s\n}\n"},
 		{"HostHeader", platformBlock + "backend one http://127.0.0.1:1 {\n\theader Host broker.internal\n}\n"},
 		{"Transport", platformBlock + "backend one https://127.0.0.1:1 {\n\ttransport http {\n\t\tversions 1.1\n\t}\n}\n"},
 	} {
@@ -136,7 +140,23 @@ func TestProvisionProblems(t *testing.T) {
 
 		{"NoAddress", redis("db 1"), []string{"store redis: say where it is with `url` or `address`"}},
 		{"AddressAndURL", redis("address a\nurl redis://b"), []string{"store redis: `url` and `address` exclude each other"}},
-		{"SeveralAddresses", redis("address a b"), []string{"one `address` is a single server"}},
+		{"SeveralAddresses", redis("address a b"), []string{"several need `cluster` or `sentinel_master`"}},
+		{"ClusterAndSentinels", redis("address a\ncluster\nsentinel_master m"), []string{"exclude each other"}},
+		{"SentinelPasswordAlone", redis("address a\nsentinel_password " + secretPassword), []string{"need `sentinel_master`"}},
+		{"SentinelUsernameAlone", redis("address a\nsentinel_username u"), []string{"need `sentinel_master`"}},
+		{"SentinelUserWithoutPassword", redis("address a\nsentinel_master m\nsentinel_username u"), []string{
+			"the username for the sentinels comes without a password",
+		}},
+		{"SentinelByURL", redis("url redis://a\nsentinel_master m"), []string{"give the sentinels with `address`"}},
+		{"ClusterDB", redis("address a\ncluster\ndb 1"), []string{"a cluster has db 0 only"}},
+		{"ClusterDBInURL", redis("url redis://a/1\ncluster"), []string{"a cluster has db 0 only"}},
+		{"AddressTwice", redis("address a:6379 a\ncluster"), []string{"the address a:6379 stands there twice"}},
+		{"WaitReplicas", redis("address a\nwait_replicas many"), []string{`store redis wait_replicas: "many" is not a whole`}},
+		{"NegativeWaitReplicas", redis("address a\nwait_replicas -1"), []string{`store redis wait_replicas: "-1"`}},
+		{"WaitReplicasTimeout", redis("address a\nwait_replicas 1 soon"), []string{`store redis wait_replicas: "soon"`}},
+		{"WaitTooLong", redis("address a\nwait_replicas 1 500ms"), []string{"not shorter than `timeout`, 500ms"}},
+		{"WaitTooShort", redis("address a\nwait_replicas 1 1us"), []string{"less than a millisecond"}},
+		{"WaitOfMemory", "store memory {\n\twait_replicas 1\n}\n" + platformBlock + backendBlock, []string{"takes no block"}},
 		{"AddressWithCredentials", redis("address user:" + secretPassword + "@host"), []string{"the address is not host:port"}},
 		{"RedisScheme", redis("url http://:" + secretPassword + "@host"), []string{"the url begins neither with redis:// nor"}},
 		{"RedisMalformed", redis("url redis://:" + secretPassword + "@host:port"), []string{"store redis", "the url"}},
@@ -185,6 +205,10 @@ func TestProvisionUnsetPlaceholders(t *testing.T) {
 		"store redis db":                   redis("db " + unset),
 		"store redis key_prefix":           redis("key_prefix " + unset),
 		"store redis timeout":              redis("timeout " + unset),
+		"store redis sentinel_master":      redis("sentinel_master " + unset),
+		"store redis sentinel_username":    redis("sentinel_username " + unset),
+		"store redis sentinel_password":    redis("sentinel_password " + unset),
+		"store redis wait_replicas":        redis("wait_replicas " + unset + " 1s"),
 		"store redis tls ca":               redis("tls {\n\tca " + unset + "\n}"),
 		"store redis tls cert":             redis("tls {\n\tcert " + unset + "\n}"),
 		"store redis tls key":              redis("tls {\n\tkey " + unset + "\n}"),
@@ -202,6 +226,7 @@ func TestProvisionUnsetPlaceholders(t *testing.T) {
 		"backend one: header":              backend("header " + unset + " " + secretPassword),
 		"backend one: header X-Tenant":     backend("header X-Tenant " + unset),
 		"backend one: timeout":             backend("timeout " + unset),
+		"backend one: settle":              backend("settle " + unset),
 		"backend one: catalog_timeout":     backend("catalog_timeout " + unset),
 		"catalog refresh":                  "catalog {\n\trefresh " + unset + "\n}\n" + rest,
 		"max_request_body":                 "max_request_body " + unset + "\n" + rest,
@@ -227,8 +252,10 @@ func TestProvisionSecretWithBraces(t *testing.T) {
 		"header X-Key":         platformBlock + "backend one http://127.0.0.1:1 {\n\theader X-Key \"a{%s}b\"\n}\n",
 		"basic_auth hash":      "platform cf {\n\tbasic_auth user \"{%s}\"\n}\n" + backendBlock,
 		"store redis password": "store redis {\n\taddress host\n\tpassword \"a{%s}b\"\n}\n" + platformBlock + backendBlock,
-		"store redis url":      "store redis {\n\turl \"redis://:a{%s}b@host\"\n}\n" + platformBlock + backendBlock,
-		"identity_log hash":    "identity_log hash \"a{%s}b\"\n" + platformBlock + backendBlock,
+		"store redis sentinel_password": "store redis {\n\taddress host\n\tsentinel_password \"a{%s}b\"\n}\n" +
+			platformBlock + backendBlock,
+		"store redis url":   "store redis {\n\turl \"redis://:a{%s}b@host\"\n}\n" + platformBlock + backendBlock,
+		"identity_log hash": "identity_log hash \"a{%s}b\"\n" + platformBlock + backendBlock,
 	} {
 		t.Run(where, func(t *testing.T) {
 			err := validate(t, site(fmt.Sprintf(block, secretPassword)))

@@ -1,12 +1,13 @@
 package caddymodule
 
 import (
+	"maps"
 	"slices"
 	"sync"
 )
 
-// running are the gateways that were started and not stopped. While a configuration takes the place of another, both are
-// here; what looks for live state takes the one that was started last.
+// running are the gateways that were started and not stopped. While a configuration takes the place of another, both
+// are here; what looks for live state takes the one that was started last.
 var running registry
 
 type registry struct {
@@ -42,4 +43,16 @@ func (r *registry) latest(name string) *runtime {
 		return started[len(started)-1]
 	}
 	return nil
+}
+
+// all returns the gateways that run, the one that was started last of each name, in the order of the names.
+func (r *registry) all() []*runtime {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := make([]*runtime, 0, len(r.byName))
+	for _, name := range slices.Sorted(maps.Keys(r.byName)) {
+		started := r.byName[name]
+		all = append(all, started[len(started)-1])
+	}
+	return all
 }

@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,8 +24,8 @@ const (
 	// drainTimeout bounds how long an old configuration waits for its last call before it lets go of the store. Where a
 	// call may take longer, so does the wait.
 	drainTimeout = 15 * time.Minute
-	// exitTimeout takes its place when Caddy exits: its grace period is over then, and a call that it cut off is settled by
-	// later ones.
+	// exitTimeout takes its place when Caddy exits: its grace period is over then, and a call that it cut off is
+	// settled by later ones.
 	exitTimeout = 2 * time.Second
 )
 
@@ -34,13 +35,23 @@ type runtime struct {
 	logger, audit *zap.Logger
 	authenticator *platform.Authenticator
 	callers       map[string]*platformSettings
-	brokers       map[routing.BackendID]*broker
-	store         *sharedStore
-	ledger        *routing.Ledger
-	catalogs      *catalogs
-	tracing       *sharedTracing
-	metrics       *telemetry.Metrics
-	calls         *gate
+	// brokers are the backends by name. What the store calls them is found in naming.
+	brokers map[string]*broker
+	naming  atomic.Pointer[naming]
+	// namingLock is held while the names are registered.
+	namingLock sync.Mutex
+	// registered: the store's registry has the names.
+	registered atomic.Bool
+	// resolved is closed when the names are known.
+	resolved chan struct{}
+	// renew has the names registered at once.
+	renew    chan struct{}
+	store    *sharedStore
+	ledger   *routing.Ledger
+	catalogs *catalogs
+	tracing  *sharedTracing
+	metrics  *telemetry.Metrics
+	calls    *gate
 	// observeRoundTrip observes the store.
 	observeRoundTrip routing.Observer
 	started          atomic.Bool
@@ -58,15 +69,18 @@ type runtime struct {
 type broker struct {
 	*backendSettings
 	*backend.Backend
+	// suspect: it may be another broker than the one that its records are of. See guard.go.
+	suspect atomic.Bool
 }
 
-// newRuntime makes the state of a gateway. What it takes from the pools is taken last, so that nothing can fail after it.
+// newRuntime makes the state of a gateway. What it takes from the pools is taken last, so that nothing can fail after
+// it.
 func newRuntime(ctx caddy.Context, g *Gateway, s *settings) (_ *runtime, err error) {
 	rt := &runtime{
 		settings: s, logger: g.logger, audit: g.logger.Named("audit"), metrics: telemetry.Default(), calls: newGate(),
 		opened:  make(chan struct{}),
 		callers: make(map[string]*platformSettings, len(s.platforms)),
-		brokers: make(map[routing.BackendID]*broker, len(s.backends)),
+		brokers: make(map[string]*broker, len(s.backends)), renew: make(chan struct{}, 1), resolved: make(chan struct{}),
 	}
 	platforms := make([]platform.Platform, len(s.platforms))
 	for i, p := range s.platforms {
@@ -118,7 +132,7 @@ func (rt *runtime) addBroker(ctx caddy.Context, config *BackendConfig, s *backen
 	if err != nil {
 		return err
 	}
-	rt.brokers[routing.BackendID(s.name)] = &broker{backendSettings: s, Backend: made}
+	rt.brokers[s.name] = &broker{backendSettings: s, Backend: made}
 	return nil
 }
 
@@ -155,19 +169,39 @@ func (rt *runtime) start(before *runtime) error {
 			zap.String("gateway", rt.name))
 	}
 	rt.store.join(rt)
+	rt.ledger.Watch()
+	rt.store.identity.begin(cmp.Or(rt.settings.store.Timeout, identityTimeout))
+	rt.store.identity.recheck()
+	rt.store.warnings.begin()
 	ctx, cancel := context.WithCancel(context.Background())
 	rt.stopping = cancel
+	first, done := context.WithTimeout(ctx, cmp.Or(rt.settings.store.Timeout, identityTimeout))
+	defer done()
+	namesError := rt.nameAll(first)
 	if before != nil {
 		rt.catalogs.inherit(before.catalogs)
 	}
+	rt.catalogs.doubt()
+	rt.background.Go(func() { rt.keepNames(ctx, namesError) })
+	rt.background.Go(func() { rt.reportMissing(ctx) })
 	rt.catalogs.run(ctx, &rt.background)
+	newUnfinished(rt).run(ctx, &rt.background)
 	rt.started.Store(true)
 	rt.openOnce.Do(func() { close(rt.opened) })
 	return nil
 }
 
-// awaitStart waits until the gateway was started, or will not be. Caddy starts apps in any order, so calls may come while
-// the store is not open yet and nothing is known of the catalogs.
+// storeChanged is called when the store turned out to be another one than before.
+func (rt *runtime) storeChanged() {
+	rt.catalogs.forgetStored()
+	select {
+	case rt.renew <- struct{}{}:
+	default:
+	}
+}
+
+// awaitStart waits until the gateway was started, or will not be. Caddy starts apps in any order, so calls may come
+// while the store is not open yet and nothing is known of the catalogs.
 func (rt *runtime) awaitStart(ctx context.Context) {
 	if rt.started.Load() {
 		return
@@ -182,6 +216,7 @@ func (rt *runtime) awaitStart(ctx context.Context) {
 func (rt *runtime) stop() {
 	rt.openOnce.Do(func() { close(rt.opened) })
 	rt.store.leave(rt)
+	rt.store.identity.recheck()
 	if rt.stopping != nil {
 		rt.stopping()
 	}
@@ -224,7 +259,7 @@ func (rt *runtime) forgetMetrics() {
 		return
 	}
 	for _, b := range rt.backends {
-		if now.brokers[routing.BackendID(b.name)] == nil {
+		if now.brokers[b.name] == nil {
 			rt.metrics.Forget(rt.name, b.name)
 		}
 	}
@@ -237,18 +272,15 @@ func (rt *runtime) use() func() {
 }
 
 // Window tells how long a create may take effect at a backend. It implements routing.Config.
-func (rt *runtime) Window(id routing.BackendID) (routing.Window, bool) {
-	b, ok := rt.brokers[id]
-	if !ok {
-		return routing.Window{}, false
-	}
-	return routing.Window{Timeout: b.timeout, Settle: b.settle}, true
+func (rt *runtime) Window(id routing.BackendID) (routing.Window, bool) { return rt.named().Window(id) }
+
+// Platform finds the platform that a record is of, under whatever name. It implements routing.Config.
+func (rt *runtime) Platform(id routing.PlatformID) (routing.PlatformID, bool) {
+	return rt.named().Platform(id)
 }
 
-// HasPlatform tells whether the platform is configured. It implements routing.Config.
-func (rt *runtime) HasPlatform(id routing.PlatformID) bool {
-	return rt.callers[string(id)] != nil
-}
+// Suspect tells whether the backend may be another broker than before. It implements routing.Config.
+func (rt *runtime) Suspect(id routing.BackendID) bool { return rt.named().Suspect(id) }
 
 // withReplacer gives background work what Caddy's transport expects of a request's context.
 func withReplacer(ctx context.Context) context.Context {

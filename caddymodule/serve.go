@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/osb-gateway/caddy-osb-gateway/internal/backend"
+	"github.com/osb-gateway/caddy-osb-gateway/internal/crashpoint"
 	"github.com/osb-gateway/caddy-osb-gateway/internal/osb"
 	"github.com/osb-gateway/caddy-osb-gateway/routing"
 )
@@ -32,7 +33,9 @@ func (rt *runtime) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.
 	}
 	c := &call{rt: rt, r: r, w: w, path: path, start: time.Now()}
 	c.open()
+	crashpoint.Reach(crashpoint.Received)
 	a := c.run(err)
+	crashpoint.Reach(crashpoint.BeforeAnswer)
 	c.write(a)
 	c.close(a)
 	return nil
@@ -77,11 +80,21 @@ func (c *call) run(pathError error) answer {
 	if err := c.readIDs(); err != nil {
 		return c.refuse(err)
 	}
-	if err := c.begin(); err != nil {
-		return c.refuse(err)
+	return c.exchange()
+}
+
+// exchange resolves the owner, sends the call there and makes the answer. A call that only reads may go where a cached
+// record leads. If that turns out to have changed, it goes once more, where the store says.
+func (c *call) exchange() answer {
+	for _, fresh := range []bool{false, true} {
+		if err := c.begin(fresh); err != nil {
+			return c.refuse(err)
+		}
+		if a, err := c.settle(c.forward()); !errors.Is(err, errOutdated) {
+			return a
+		}
 	}
-	response, err := c.forward()
-	return c.settle(response, err)
+	return c.refuse(errOutdated)
 }
 
 // authenticate finds the platform that calls.
@@ -136,9 +149,24 @@ func (c *call) readIdentity() {
 	}
 }
 
-// begin resolves the owner and, for what changes something, enters the call in the store.
-func (c *call) begin() error {
-	entry, err := c.rt.ledger.Begin(c.context(), c.routingCall(), c.rt)
+// begin resolves the owner and, for what changes something, enters the call in the store. Fresh forbids the use of
+// cached records.
+func (c *call) begin(fresh bool) error {
+	crashpoint.Reach(crashpoint.BeforeBegin)
+	published := c.rt.catalogs.current()
+	named := published.named
+	if named == nil {
+		return errNames
+	}
+	if c.path.Operation.Mutating() {
+		if err := c.rt.mayWrite(named); err != nil {
+			return err
+		}
+	}
+	call := c.routingCall(published)
+	call.Fresh = fresh
+	entry, err := c.rt.ledger.Begin(c.context(), call, named)
+	crashpoint.Reach(crashpoint.AfterBegin)
 	if err != nil {
 		return err
 	}
@@ -146,7 +174,7 @@ func (c *call) begin() error {
 	if entry.Decision.Refusal != routing.RefusalNone {
 		return &refusedError{entry.Decision}
 	}
-	c.broker = c.rt.brokers[entry.Decision.Backend]
+	c.broker = named.brokers[entry.Decision.Backend]
 	c.warnOfContradiction()
 	return nil
 }
@@ -169,9 +197,11 @@ func (c *call) forward() (*backend.Response, error) {
 	if c.platform.defaultVersion != "" && c.lacksVersion() {
 		set[osb.HeaderAPIVersion] = []string{c.platform.defaultVersion}
 	}
+	crashpoint.Reach(crashpoint.BeforeSend)
 	response, err := c.broker.Do(ctx, backend.Request{
 		Method: c.r.Method, Path: c.path.Escaped, Query: c.r.URL.RawQuery, Header: c.r.Header, Set: set, Body: c.body,
 	})
+	crashpoint.Reach(crashpoint.Answered)
 	finish(response, err)
 	return response, err
 }
@@ -181,8 +211,9 @@ func (c *call) lacksVersion() bool {
 	return c.versioned() && c.r.Header.Get(osb.HeaderAPIVersion) == ""
 }
 
-// settle records the outcome and makes the answer.
-func (c *call) settle(response *backend.Response, err error) answer {
+// settle records the outcome and makes the answer. The error is errOutdated if there is none, because the call went
+// where a record led that has changed since.
+func (c *call) settle(response *backend.Response, err error) (answer, error) {
 	a := routing.Answer{Delivered: true, Trace: c.traceparent()}
 	var said osb.Answer
 	if err != nil {
@@ -191,30 +222,37 @@ func (c *call) settle(response *backend.Response, err error) answer {
 		said = readAnswer(response, c.rt.maxResponseBytes)
 		a.Status, a.Object, a.Error, a.Operation, a.State = response.Status, said.Object, said.Error, said.Operation, said.State
 	}
+	crashpoint.Reach(crashpoint.BeforeClose)
 	verdict, commitError := c.rt.ledger.Close(c.r.Context(), c.entry, routing.Classify(c.entry.Call, a))
-	if commitError != nil {
+	crashpoint.Reach(crashpoint.AfterClose)
+	switch {
+	case verdict == routing.VerdictStale && commitError != nil:
+		return c.refuse(commitError), nil
+	case verdict == routing.VerdictStale:
+		return answer{}, errOutdated
+	case commitError != nil:
 		c.noteCommitError(commitError)
 	}
 	switch {
 	case err != nil:
-		return c.refuse(err)
+		return c.refuse(err), nil
 	case verdict == routing.VerdictRepeat:
-		return c.refuse(errOvertaken)
+		return c.refuse(errOvertaken), nil
 	}
-	return c.relay(response, said)
+	return c.relay(response, said), nil
 }
 
 // routingCall says what the protocol has to know of the call.
-func (c *call) routingCall() *routing.Call {
+func (c *call) routingCall(directory *publication) *routing.Call {
 	service, plan := c.ids()
-	directory := c.rt.catalogs.current()
+	named := directory.named
 	call := &routing.Call{
 		Token: newToken(), Life: newToken(), Kind: kinds[c.path.Operation],
 		Key: routing.Key{
 			Instance: routing.InstanceID(strings.Clone(c.path.Instance)),
 			Binding:  routing.BindingID(strings.Clone(c.path.Binding)),
 		},
-		Platform:      routing.PlatformID(c.platform.name),
+		Platform:      named.platformIDs[c.platform.name],
 		Service:       routing.ServiceID(strings.Clone(service)),
 		Plan:          routing.PlanID(strings.Clone(plan)),
 		Operation:     c.query.Operation,

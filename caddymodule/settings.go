@@ -33,6 +33,7 @@ const (
 type settings struct {
 	name, basePath, healthPath string
 	store                      storeSettings
+	storeID                    string
 	platforms                  []*platformSettings
 	backends                   []*backendSettings
 	refresh                    time.Duration
@@ -43,6 +44,7 @@ type settings struct {
 
 type platformSettings struct {
 	name            string
+	formerly        []string
 	basic           []platform.BasicCredential
 	minVersion      osb.Version
 	versionRequired bool
@@ -52,6 +54,7 @@ type platformSettings struct {
 
 type backendSettings struct {
 	name           string
+	formerly       []string
 	url            *url.URL
 	user, password string
 	header         http.Header
@@ -87,6 +90,7 @@ func (g *Gateway) resolve() (*settings, error) {
 	}
 	s.identityLog = g.IdentityLog.resolve(r)
 	s.store = g.Store.resolve(r, s.name)
+	s.storeID = r.text("store_id", g.StoreID)
 	for i, p := range g.Platforms {
 		if p == nil {
 			r.fail("platform %d is null", i+1)
@@ -114,19 +118,21 @@ func (s *settings) check(g *Gateway) error {
 		checkPath("base_path", s.basePath),
 		checkPath("health_path", s.healthPath),
 	}
+	if s.storeID != "" {
+		problems = append(problems, checkName("store_id", s.storeID))
+		if s.store.Kind == "memory" {
+			problems = append(problems, errors.New("store_id: `store memory` is a new store each time, so it has no lasting id"))
+		}
+	}
 	if len(s.platforms) == 0 {
 		problems = append(problems, errors.New("no platform: say who may call with a `platform` block"))
 	}
 	if len(s.backends) == 0 {
 		problems = append(problems, errors.New("no backend: name a broker with a `backend` block"))
 	}
-	seen := make(map[string]bool)
+	var platforms, backends nameCheck
 	for i, p := range s.platforms {
-		problems = append(problems, checkName("platform", p.name))
-		if seen[p.name] {
-			problems = append(problems, fmt.Errorf("platform %q is there twice", p.name))
-		}
-		seen[p.name] = true
+		problems = append(problems, platforms.add("platform", p.name, p.formerly))
 		if len(p.basic) == 0 {
 			problems = append(problems, fmt.Errorf("platform %q has no credentials: add `basic_auth`", p.name))
 		}
@@ -135,13 +141,55 @@ func (s *settings) check(g *Gateway) error {
 				"to `reject`, or to `forward` where the platform may reach instances that the gateway has no record of", p.name))
 		}
 	}
-	clear(seen)
 	for _, b := range s.backends {
-		problems = append(problems, checkName("backend", b.name))
-		if seen[b.name] {
-			problems = append(problems, fmt.Errorf("backend %q is there twice", b.name))
+		problems = append(problems, backends.add("backend", b.name, b.formerly))
+	}
+	problems = append(problems, platforms.formerlies("platform"), backends.formerlies("backend"))
+	return errors.Join(problems...)
+}
+
+// nameCheck finds names that are there twice, among the present and the former ones of one kind.
+type nameCheck struct {
+	present map[string]bool
+	former  []formerName
+}
+
+type formerName struct{ of, name string }
+
+// add takes a name and its former names, and tells what is wrong with them by themselves.
+func (c *nameCheck) add(what, name string, formerly []string) error {
+	problems := []error{checkName(what, name)}
+	if c.present[name] {
+		problems = append(problems, fmt.Errorf("%s %q is there twice", what, name))
+	}
+	if c.present == nil {
+		c.present = make(map[string]bool)
+	}
+	c.present[name] = true
+	for _, former := range formerly {
+		problems = append(problems, checkName(fmt.Sprintf("%s %q: formerly", what, name), former))
+		c.former = append(c.former, formerName{name, former})
+	}
+	return errors.Join(problems...)
+}
+
+// formerlies tells which former names cannot be, now that all are known.
+func (c *nameCheck) formerlies(what string) error {
+	var problems []error
+	of := make(map[string]string)
+	for _, former := range c.former {
+		other, twice := of[former.name]
+		switch {
+		case c.present[former.name]:
+			problems = append(problems, fmt.Errorf("%s %q: formerly %q: that name is configured, so its records are its own",
+				what, former.of, former.name))
+		case twice && other == former.of:
+			problems = append(problems, fmt.Errorf("%s %q: formerly %q is there twice", what, former.of, former.name))
+		case twice:
+			problems = append(problems, fmt.Errorf("%s %q: formerly %q: it is a former name of %q too; records can go to one",
+				what, former.of, former.name, other))
 		}
-		seen[b.name] = true
+		of[former.name] = former.of
 	}
 	return errors.Join(problems...)
 }
@@ -161,7 +209,9 @@ func checkPath(what, path string) error {
 
 func (p *PlatformConfig) resolve(r *resolver) *platformSettings {
 	name := r.text("platform", p.Name)
-	s := &platformSettings{name: name, versionRequired: p.APIVersionRequired}
+	s := &platformSettings{
+		name: name, formerly: r.texts("platform "+name+": formerly", p.Formerly), versionRequired: p.APIVersionRequired,
+	}
 	for _, credential := range p.BasicAuth {
 		s.basic = append(s.basic, platform.BasicCredential{
 			User: r.text("platform "+name+": basic_auth user", credential.User),
@@ -198,8 +248,9 @@ func (c *BackendConfig) resolve(r *resolver) *backendSettings {
 	what := "backend " + name
 	s := &backendSettings{
 		name:           name,
+		formerly:       r.texts(what+": formerly", c.Formerly),
 		timeout:        r.duration(what+": timeout", c.Timeout, defaultTimeout),
-		settle:         defaultSettle,
+		settle:         r.duration(what+": settle", c.Settle, defaultSettle),
 		catalogTimeout: r.duration(what+": catalog_timeout", c.CatalogTimeout, defaultCatalogTimeout),
 		header:         make(http.Header),
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/zap"
@@ -17,8 +18,32 @@ func TestStoreHealth(t *testing.T) {
 	core, logs := observer.New(zapcore.DebugLevel)
 	health := &storeHealth{logger: zap.New(core)}
 	trouble := errors.New("connection refused")
-	for _, err := range []error{nil, nil, trouble, trouble, errors.New("another"), nil, nil, trouble} {
-		health.note(err)
+	start := time.Now()
+	for _, call := range []struct {
+		second int
+		err    error
+	}{
+		{0, nil},
+		{0, nil},
+		{1, trouble},
+		{2, trouble},
+		{3, errors.New("another")},
+		{12, nil},
+		{13, nil},
+		{14, nil},
+		// It takes no writes.
+		{20, nil},
+		{21, trouble},
+		{22, nil},
+		{25, trouble},
+		{26, nil},
+		{30, trouble},
+		{31, nil},
+		{39, nil},
+		{40, trouble},
+		{49, nil},
+	} {
+		health.noteAt(start.Add(time.Duration(call.second)*time.Second), call.err)
 	}
 	var got []string
 	for _, entry := range logs.All() {
@@ -46,10 +71,28 @@ func TestStoreHealthRace(t *testing.T) {
 	}
 	all.Wait()
 	for range 16 {
-		all.Go(func() { health.note(nil) })
+		all.Go(func() { health.noteAt(time.Now().Add(storeHealthQuiet), nil) })
 	}
 	all.Wait()
 	if got := logs.Len(); got != 2 {
 		t.Errorf("%d lines were logged, want 2", got)
+	}
+}
+
+// TestGivenUp gives up an outcome a second for two minutes, which makes a line a minute.
+func TestGivenUp(t *testing.T) {
+	t.Parallel()
+	core, logs := observer.New(zapcore.DebugLevel)
+	var outcomes givenUp
+	start := time.Now()
+	for second := range 121 {
+		outcomes.note(zap.New(core), start.Add(time.Duration(second)*time.Second))
+	}
+	var got []int64
+	for _, entry := range logs.All() {
+		got = append(got, entry.ContextMap()["given_up"].(int64))
+	}
+	if difference := cmp.Diff([]int64{1, 61, 121}, got); difference != "" {
+		t.Errorf("logged otherwise (-want +got):\n%s", difference)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
 
 	"github.com/osb-gateway/caddy-osb-gateway/routing"
 	"github.com/osb-gateway/caddy-osb-gateway/routing/filestore"
@@ -26,8 +28,8 @@ import (
 // flushTimeout bounds how long a store that nobody uses any more waits for outcomes to be written.
 const flushTimeout = 10 * time.Second
 
-// stores holds the open stores by their settings. A configuration takes its store before the one before it lets go, so a
-// reload keeps the store, its connections and the outcomes that wait to be written.
+// stores holds the open stores by their settings. A configuration takes its store before the one before it lets go, so
+// a reload keeps the store, its connections and the outcomes that wait to be written.
 var stores = caddy.NewUsagePool()
 
 // storeSettings are a store's resolved settings. They are the store's identity in the pool.
@@ -36,6 +38,10 @@ type storeSettings struct {
 	Path               string
 	URL                string
 	Addresses          []string
+	Cluster            bool
+	SentinelMaster     string
+	SentinelUsername   string
+	SentinelPassword   string
 	Username, Password string
 	DB                 int
 	TLS                *StoreTLSConfig
@@ -43,6 +49,9 @@ type storeSettings struct {
 	TLSContent string
 	KeyPrefix  string
 	Timeout    time.Duration
+	// WaitReplicas is nil for what the store takes by itself, and WaitTimeout is 0 likewise.
+	WaitReplicas *int
+	WaitTimeout  time.Duration
 
 	tls *tls.Config
 }
@@ -72,10 +81,9 @@ func (c *StoreConfig) resolve(r *resolver, gateway string) storeSettings {
 	if s.Kind != "file" && c.Path != "" {
 		r.fail("store %s takes no path", s.Kind)
 	}
-	if s.Kind != "redis" && !reflect.ValueOf(StoreConfig{
-		URL: c.URL, Addresses: c.Addresses, Username: c.Username, Password: c.Password, DB: c.DB, TLS: c.TLS,
-		KeyPrefix: c.KeyPrefix, Timeout: c.Timeout,
-	}).IsZero() {
+	ofRedis := *c
+	ofRedis.Kind, ofRedis.Path = "", ""
+	if s.Kind != "redis" && !reflect.ValueOf(ofRedis).IsZero() {
 		r.fail("store %s takes none of the settings of `redis`", s.Kind)
 	}
 	return s
@@ -84,11 +92,20 @@ func (c *StoreConfig) resolve(r *resolver, gateway string) storeSettings {
 func (c *StoreConfig) resolveRedis(r *resolver, s *storeSettings) {
 	s.URL = r.secret("store redis url", c.URL)
 	s.Addresses = r.texts("store redis address", c.Addresses)
+	s.Cluster = c.Cluster
+	s.SentinelMaster = r.text("store redis sentinel_master", c.SentinelMaster)
+	s.SentinelUsername = r.text("store redis sentinel_username", c.SentinelUsername)
+	s.SentinelPassword = r.secret("store redis sentinel_password", c.SentinelPassword)
 	s.Username = r.text("store redis username", c.Username)
 	s.Password = r.secret("store redis password", c.Password)
 	s.DB = r.number("store redis db", c.DB, 0, 1<<20)
 	s.KeyPrefix = orDefault(r.text("store redis key_prefix", c.KeyPrefix), defaultKeyPrefix)
 	s.Timeout = r.duration("store redis timeout", c.Timeout, defaultStoreTimeout)
+	if c.WaitReplicas != "" {
+		replicas := r.number("store redis wait_replicas", c.WaitReplicas, 0, 1<<10)
+		s.WaitReplicas = &replicas
+	}
+	s.WaitTimeout = r.duration("store redis wait_replicas", c.WaitReplicasTimeout, 0)
 	if c.TLS != nil {
 		s.TLS = &StoreTLSConfig{
 			CA:          r.text("store redis tls ca", c.TLS.CA),
@@ -105,8 +122,20 @@ func (c *StoreConfig) resolveRedis(r *resolver, s *storeSettings) {
 		r.fail("store redis: say where it is with `url` or `address`")
 	case s.URL != "" && len(s.Addresses) > 0:
 		r.fail("store redis: `url` and `address` exclude each other")
-	case len(s.Addresses) > 1:
-		r.fail("store redis: one `address` is a single server; several are not supported yet")
+	case len(s.Addresses) > 1 && !s.Cluster && s.SentinelMaster == "":
+		r.fail("store redis: one `address` is a single server; several need `cluster` or `sentinel_master`")
+	case s.Cluster && s.SentinelMaster != "":
+		r.fail("store redis: `cluster` and `sentinel_master` exclude each other")
+	case s.SentinelMaster == "" && (s.SentinelUsername != "" || s.SentinelPassword != ""):
+		r.fail("store redis: `sentinel_username` and `sentinel_password` need `sentinel_master`")
+	case s.SentinelMaster != "" && s.URL != "":
+		r.fail("store redis: a `url` is one server; give the sentinels with `address`")
+	case s.Cluster && s.DB != 0:
+		r.fail("store redis: a cluster has db 0 only; remove `db`")
+	case s.WaitReplicas == nil && s.WaitTimeout != 0:
+		r.fail("store redis: `wait_replicas` has a timeout and no number")
+	case s.WaitTimeout >= s.Timeout:
+		r.fail("store redis wait_replicas: its timeout, %s, is not shorter than `timeout`, %s", s.WaitTimeout, s.Timeout)
 	}
 }
 
@@ -125,8 +154,15 @@ type sharedStore struct {
 	store  routing.Store
 	ledger *routing.Ledger
 	// open opens the file of an embedded store; it does nothing when it is open already.
-	open func() error
-	key  string
+	open     func() error
+	key      string
+	identity *storeIdentity
+	warnings *storeWarnings
+	outage   outage
+	givenUp  givenUp
+	// counting holds one place: a census is a burden, so one at a time is taken.
+	counting chan struct{}
+	names    nameRegistry
 
 	// observer is the gateway whose log, metrics and spans tell of the store's work: the one that was started last. The
 	// store outlives configurations, and with them their loggers.
@@ -155,7 +191,14 @@ func (s *sharedStore) leave(rt *runtime) {
 
 // observe has a round trip observed. It is the store's routing.Observer.
 func (s *sharedStore) observe(ctx context.Context, operation string) (context.Context, func(err error)) {
-	return s.observer.Load().observeRoundTrip(ctx, operation)
+	ctx, done := s.observer.Load().observeRoundTrip(ctx, operation)
+	return ctx, func(err error) {
+		done(err)
+		s.outage.note(err)
+		if errors.Is(err, routing.ErrUnknownStore) {
+			s.identity.suspect()
+		}
+	}
 }
 
 // options are those of the store's ledger.
@@ -165,15 +208,29 @@ func (s *sharedStore) options() routing.LedgerOptions {
 			rt := s.observer.Load()
 			rt.metrics.StoreCommitRetry(rt.name)
 		},
-		OnDrop: func() {
-			s.observer.Load().logger.Error(
-				"an outcome was given up because too many wait for the store; a later call settles its record")
+		OnDrop: func() { s.givenUp.note(s.observer.Load().logger, time.Now()) },
+		OnStuck: func(key routing.Key, err error) {
+			s.observer.Load().logger.Error("an outcome cannot be recorded because of the record itself; it is kept and tried "+
+				"again. A newer gateway's record needs a newer gateway; forget a damaged one",
+				zap.String("instance_id", string(key.Instance)), zap.String("binding_id", string(key.Binding)), zap.Error(err))
+		},
+		OnWatch: func(err error) {
+			rt := s.observer.Load()
+			logger := rt.logger.With(zap.String("gateway", rt.name))
+			if err != nil {
+				logger.Warn("the ownership store does not tell of changes; until it does, no record is cached and every call "+
+					"reads the store", zap.Error(err))
+				return
+			}
+			logger.Debug("the ownership store tells of changes; records are cached")
 		},
 	}
 }
 
 // Destruct writes the outcomes that wait and closes the store. It implements caddy.Destructor.
 func (s *sharedStore) Destruct() error {
+	s.identity.end()
+	s.warnings.end()
 	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
 	defer cancel()
 	return s.ledger.Shutdown(ctx)
@@ -187,7 +244,7 @@ func takeStore(rt *runtime) (*sharedStore, error) {
 		return nil, err
 	}
 	value, _, err := stores.LoadOrNew(key, func() (caddy.Destructor, error) {
-		shared := &sharedStore{key: key, open: func() error { return nil }}
+		shared := &sharedStore{key: key, open: func() error { return nil }, counting: make(chan struct{}, 1)}
 		shared.observer.Store(rt)
 		var err error
 		switch s.Kind {
@@ -202,6 +259,11 @@ func takeStore(rt *runtime) (*sharedStore, error) {
 		if err != nil {
 			return nil, err
 		}
+		shared.identity = newStoreIdentity(shared, s.remembered())
+		shared.warnings = newStoreWarnings(shared.store, func() *zap.Logger {
+			rt := shared.observer.Load()
+			return rt.logger.With(zap.String("gateway", rt.name))
+		})
 		shared.ledger = routing.NewLedger(shared.store, shared.options())
 		return shared, nil
 	})
@@ -215,14 +277,44 @@ func takeStore(rt *runtime) (*sharedStore, error) {
 	return shared, nil
 }
 
+// remembered is the file that says which store the gateway knows: one for each name of a gateway, whatever its store
+// is, so that a gateway that is led to another store by mistake is told so. A store in memory is a new one each time.
+func (s *storeSettings) remembered() rememberedStore {
+	if s.Kind == "memory" {
+		return ""
+	}
+	return rememberedStore(filepath.Join(caddy.AppDataDir(), "osb_gateway", s.Gateway+".store"))
+}
+
+// storeChanged tells the gateways on the store that it is another one than before, so that what they keep in it beside
+// the records is written anew.
+func (s *sharedStore) storeChanged() {
+	s.mu.Lock()
+	started := slices.Clone(s.started)
+	s.mu.Unlock()
+	for _, rt := range started {
+		rt.storeChanged()
+	}
+}
+
+// registerNames has the gateways on the store register their names. Where that fails they try again by themselves.
+func (s *sharedStore) registerNames(ctx context.Context) {
+	s.mu.Lock()
+	started := slices.Clone(s.started)
+	s.mu.Unlock()
+	for _, rt := range started {
+		_ = rt.nameAll(ctx)
+	}
+}
+
 // release gives the store back; the last one closes it.
 func (s *sharedStore) release() error {
 	_, err := stores.Delete(s.key)
 	return err
 }
 
-// logRedisClient takes what the Redis client says on its own, for all of the process, from standard error to Caddy's log.
-// Whatever fails a call is told by the call's own error.
+// logRedisClient takes what the Redis client says on its own, for all of the process, from standard error to Caddy's
+// log. Whatever fails a call is told by the call's own error.
 var logRedisClient = sync.OnceFunc(func() {
 	redisstore.SetLogger(func(_ context.Context, message string) {
 		caddy.Log().Named("osb_gateway.redis").Debug(message) // the log of the configuration that runs at the time
@@ -232,8 +324,11 @@ var logRedisClient = sync.OnceFunc(func() {
 func newRedisStore(s *storeSettings, observe routing.Observer) (*redisstore.Store, error) {
 	logRedisClient()
 	return redisstore.New(redisstore.Config{
-		URL: s.URL, Addresses: s.Addresses, Username: s.Username, Password: s.Password, DB: s.DB, TLS: s.tls,
-		KeyPrefix: s.KeyPrefix, Gateway: s.Gateway, Timeout: s.Timeout, Observe: observe,
+		URL: s.URL, Addresses: s.Addresses, Cluster: s.Cluster, SentinelMaster: s.SentinelMaster,
+		SentinelUsername: s.SentinelUsername, SentinelPassword: s.SentinelPassword,
+		Username: s.Username, Password: s.Password, DB: s.DB, TLS: s.tls,
+		KeyPrefix: s.KeyPrefix, Gateway: s.Gateway, Timeout: s.Timeout,
+		WaitReplicas: s.WaitReplicas, WaitTimeout: s.WaitTimeout, Observe: observe,
 	})
 }
 

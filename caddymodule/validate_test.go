@@ -54,6 +54,8 @@ func TestValidateIsOffline(t *testing.T) {
 		{"DefaultFile", ""},
 		{"FileInMissingDirectory", "store file /nowhere/at/all/owners.db"},
 		{"Redis", fmt.Sprintf("store redis {\n\turl redis://%s\n}", redis.Addr())},
+		{"RedisCluster", fmt.Sprintf("store redis {\n\taddress %s\n\tcluster\n}", redis.Addr())},
+		{"RedisSentinel", fmt.Sprintf("store redis {\n\taddress %s\n\tsentinel_master m\n}", redis.Addr())},
 		{"RedisNowhere", "store redis {\n\taddress redis.invalid\n}"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -123,6 +125,10 @@ func TestValidateWarnsOfSecrets(t *testing.T) {
 	}
 	for _, test := range []struct{ name, block, setting string }{
 		{"RedisPassword", redis("address host\npassword " + secretPassword), "store redis password"},
+		{
+			"SentinelPassword", redis("address host\nsentinel_master m\nsentinel_password " + secretPassword),
+			"store redis sentinel_password",
+		},
 		{"RedisPlaceholder", redis("address host\npassword {env.OSB_TEST_PASSWORD}"), ""},
 		{"RedisURL", redis("url redis://:" + secretPassword + "@host"), "store redis url"},
 		{"RedisURLOddPassword", redis("url redis://user:" + secretPassword + "%40@{env.OSB_TEST_PASSWORD}"), "store redis url"},

@@ -10,8 +10,8 @@ import (
 	"github.com/dustin/go-humanize"
 )
 
-// Duration is a length of time as it is written in a configuration: Go's notation, such as `55s` or `1m30s`, `d` for days,
-// or a placeholder. In JSON a number is taken as nanoseconds, as everywhere in Caddy.
+// Duration is a length of time as it is written in a configuration: Go's notation, such as `55s` or `1m30s`, `d` for
+// days, or a placeholder. In JSON a number is taken as nanoseconds, as everywhere in Caddy.
 type Duration string
 
 // maxDuration bounds every duration. It is far above anything useful, and far below what arithmetic on it overflows at.

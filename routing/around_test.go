@@ -127,8 +127,8 @@ func TestUnknownInstances(t *testing.T) {
 	}})
 }
 
-// TestRejectedTombstone: under reject the tombstone of an instance that was never made leads nowhere, for the backend may
-// have refused because the id is somebody else's there.
+// TestRejectedTombstone: under reject the tombstone of an instance that was never made leads nowhere, for the backend
+// may have refused because the id is somebody else's there.
 func TestRejectedTombstone(t *testing.T) {
 	t.Parallel()
 	for name, tombstone := range map[string]*routing.Record{

@@ -122,7 +122,8 @@ func TestAsyncFailures(t *testing.T) {
 }
 
 // TestDeletionOvertaken: a deletion that the backend accepted ends the record only if no create can have come after it:
-// the operation still says "succeeded" when the backend holds the instance again.
+// the operation still says "succeeded" when the backend holds the instance again. An update that may have come after it
+// shows that it failed, and then "succeeded" may be said of the update.
 func TestDeletionOvertaken(t *testing.T) {
 	t.Parallel()
 	pollEnd := func(h *history, want routing.State) {
@@ -204,10 +205,99 @@ func TestDeletionOvertaken(t *testing.T) {
 			h.end(create(h, "c"), outcomeFailed)
 			pollEnd(h, routing.Claimed)
 		},
+		"an update that was accepted": func(h *history) {
+			h.end(remove(h), acceptedAs("del"))
+			h.end(h.begin("u", routing.KindUpdate, onInstance), acceptedAs("upd"))
+			pollEnd(h, routing.Claimed)
+		},
+		"an update that was done": func(h *history) {
+			h.end(remove(h), acceptedAs("del"))
+			h.end(h.begin("u", routing.KindUpdate, onInstance), outcomeDone)
+			pollEnd(h, routing.Claimed)
+		},
+		"an update whose answer is lost": func(h *history) {
+			h.end(remove(h), acceptedAs("del"))
+			h.end(h.begin("u", routing.KindUpdate, onInstance), outcomeUnknown)
+			pollEnd(h, routing.Claimed)
+		},
+		"an update whose gateway dies": func(h *history) {
+			h.end(remove(h), acceptedAs("del"))
+			h.begin("u", routing.KindUpdate, onInstance)
+			pollEnd(h, routing.Claimed)
+		},
+		"an update that is accepted after the deletion's last poll": func(h *history) {
+			h.end(remove(h), acceptedAs("del"))
+			u := h.begin("u", routing.KindUpdate, onInstance)
+			pollEnd(h, routing.Claimed)
+			h.end(u, acceptedAs("upd"))
+			h.wantState(routing.Updating)
+		},
+		"an update that the backend refused since it is deleting": func(h *history) {
+			h.end(remove(h), acceptedAs("del"))
+			h.end(h.begin("u", routing.KindUpdate, onInstance), outcomeExists)
+			pollEnd(h, routing.Gone)
+		},
+		"a dead gateway's update, and another delete": func(h *history) {
+			h.end(remove(h), acceptedAs("del"))
+			h.begin("u", routing.KindUpdate, onInstance)
+			if verdict := h.end(h.begin("d2", routing.KindDelete, onInstance), outcomeDone); verdict != routing.VerdictRelay {
+				h.t.Errorf("got verdict %q, want the answer relayed: an update makes no instance", verdict)
+			}
+			h.wantState(routing.Gone)
+			pollEnd(h, routing.Gone)
+		},
 		"an earlier create, settled": func(h *history) {
 			h.end(create(h, "c"), outcomeUnknown)
 			h.pass(settle)
 			h.end(remove(h), acceptedAs("del"))
+			pollEnd(h, routing.Gone)
+		},
+		"a dead gateway's create, whose time was over when the delete was sent": func(h *history) {
+			create(h, "c")
+			h.pass(timeout + settle)
+			h.end(remove(h), acceptedAs("del"))
+			pollEnd(h, routing.Gone)
+		},
+		"a dead gateway's create, whose time ended before the 202 came": func(h *history) {
+			create(h, "c")
+			h.pass(timeout + settle - time.Second)
+			d := remove(h)
+			h.pass(time.Second)
+			h.end(d, acceptedAs("del"))
+			pollEnd(h, routing.Claimed)
+		},
+		"a dead gateway's create, whose time ended after the 202 came": func(h *history) {
+			create(h, "c")
+			h.end(remove(h), acceptedAs("del"))
+			pollEnd(h, routing.Claimed)
+		},
+		"a dead gateway's create, and another before the 202": func(h *history) {
+			create(h, "c")
+			h.pass(timeout + settle)
+			d := remove(h)
+			create(h, "c2")
+			h.end(d, acceptedAs("del"))
+			pollEnd(h, routing.Claimed)
+		},
+		"a dead gateway's create, and another after the 202": func(h *history) {
+			create(h, "c")
+			h.pass(timeout + settle)
+			h.end(remove(h), acceptedAs("del"))
+			create(h, "c2")
+			pollEnd(h, routing.Claimed)
+		},
+		"an outcome of long ago that was not written before": func(h *history) {
+			c := create(h, "c")
+			h.pass(timeout + settle)
+			h.end(remove(h), acceptedAs("del"))
+			h.end(c, outcomeUnknown)
+			pollEnd(h, routing.Gone)
+		},
+		"deleted again once the time of a dead gateway's create was over": func(h *history) {
+			create(h, "c")
+			h.end(remove(h), acceptedAs("del"))
+			h.pass(timeout + settle)
+			h.end(h.begin("d2", routing.KindDelete, onInstance), acceptedAs("del"))
 			pollEnd(h, routing.Gone)
 		},
 	} {
@@ -254,4 +344,58 @@ func TestStalePoll(t *testing.T) {
 		h.end(late, outcomeSucceeded)
 		h.wantState(routing.Claimed) // the deletion succeeded, not the creation
 	})
+}
+
+// TestRenamedCreation: a backend may name the operation anew when a create is repeated. The platform polls by the last
+// name that it was told; polls by another settle nothing, and those under way neither.
+func TestRenamedCreation(t *testing.T) {
+	t.Parallel()
+	accept := func(h *history, token, operation string) {
+		h.end(h.begin(token, routing.KindCreate, onInstance), acceptedAs(operation))
+	}
+	poll := func(h *history, operation string, outcome routing.Outcome) {
+		h.end(h.begin("p-"+operation, routing.KindPoll, onInstance, withOperation(operation)), outcome)
+	}
+	for name, run := range map[string]func(*history){
+		"the last name": func(h *history) {
+			accept(h, "c1", "o1")
+			accept(h, "c2", "o2")
+			poll(h, "o1", outcomeFailedOp)
+			h.wantState(routing.Creating)
+			poll(h, "o2", outcomeSucceeded)
+			h.wantState(routing.Ready)
+		},
+		"a poll of the first that is under way": func(h *history) {
+			accept(h, "c1", "o1")
+			late := h.begin("p", routing.KindPoll, onInstance, withOperation("o1"))
+			accept(h, "c2", "o2")
+			h.end(late, outcomeFailedOp)
+			h.wantState(routing.Creating)
+		},
+		"no name any more": func(h *history) {
+			accept(h, "c1", "o1")
+			accept(h, "c2", "")
+			poll(h, "o1", outcomeSucceeded)
+			h.wantState(routing.Ready)
+		},
+		"the same name": func(h *history) {
+			accept(h, "c1", "o1")
+			late := h.begin("p", routing.KindPoll, onInstance, withOperation("o1"))
+			accept(h, "c2", "o1")
+			h.end(late, outcomeSucceeded)
+			h.wantState(routing.Ready)
+		},
+		"of an instance that is ready by then": func(h *history) {
+			accept(h, "c1", "o1")
+			c2 := h.begin("c2", routing.KindCreate, onInstance)
+			poll(h, "o1", outcomeSucceeded)
+			h.end(c2, acceptedAs("o2"))
+			h.wantState(routing.Ready)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			run(newHistory(t, routing.Records{}))
+		})
+	}
 }

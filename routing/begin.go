@@ -3,8 +3,8 @@ package routing
 import "maps"
 
 // Begin enters a call in the records and decides where it goes, before anything is sent. It returns the records as they
-// must be written before the call is sent; those that did not change are returned as they were, and records given are never
-// modified. The same call again gives the same decision.
+// must be written before the call is sent; those that did not change are returned as they were, and records given are
+// never modified. The same call again gives the same decision.
 //
 // It implements the first table of the ownership protocol.
 func Begin(records Records, call *Call, config Config, now Moment) (Records, Decision) {
@@ -14,6 +14,15 @@ func Begin(records Records, call *Call, config Config, now Moment) (Records, Dec
 	if refusal := refuseNeverCreated(records, call); refusal != RefusalNone {
 		return records, Decision{Refusal: refusal, Owner: records.Instance.owner()}
 	}
+	next, decision := begin(records, call, config, now)
+	if (call.Kind == KindDelete || call.Kind == KindPoll) && decision.Refusal == RefusalNone && config.Suspect(decision.Backend) {
+		// The word of another broker, that nothing of the name exists, would end the record.
+		return records, Decision{Refusal: RefusalSuspect, Owner: Stray{Backend: decision.Backend, Life: decision.Owner.Life}}
+	}
+	return next, decision
+}
+
+func begin(records Records, call *Call, config Config, now Moment) (Records, Decision) {
 	switch {
 	case call.Kind == KindCreate && call.onBinding():
 		return beginBind(records, call, config, now)
@@ -35,10 +44,11 @@ func refuseByRecord(records Records, call *Call, config Config) Decision {
 			continue
 		}
 		owner := record.owner()
-		if _, ok := config.Window(record.Backend); !ok || !config.HasPlatform(record.Platform) {
-			return Decision{Refusal: RefusalNotConfigured, Owner: owner}
+		platform, known := config.Platform(record.Platform)
+		if _, ok := config.Window(record.Backend); !ok || !known {
+			return Decision{Refusal: RefusalNotConfigured, Owner: owner, OwnerPlatform: record.Platform}
 		}
-		if record.Platform == call.Platform {
+		if platform == call.Platform {
 			continue
 		}
 		if call.Kind != KindCreate || record != records.subject(call) {
@@ -51,8 +61,8 @@ func refuseByRecord(records Records, call *Call, config Config) Decision {
 	return Decision{}
 }
 
-// refuseNeverCreated keeps a platform that may only reach what it made from an id that it asked for and did not get: its
-// tombstone leads to the backend, which may have refused because the id is somebody else's there.
+// refuseNeverCreated keeps a platform that may only reach what it made from an id that it asked for and did not get:
+// its tombstone leads to the backend, which may have refused because the id is somebody else's there.
 func refuseNeverCreated(records Records, call *Call) Refusal {
 	tombstone := records.Instance
 	if !call.RejectUnknown || tombstone == nil || tombstone.Live() || !tombstone.NeverCreated ||
@@ -108,7 +118,7 @@ func claim(old *Record, call *Call, backend BackendID, window Window, now Moment
 		// A delete that is still open must not end the new life: only ended calls are kept.
 		maps.DeleteFunc(kept.Calls, func(_ string, call Open) bool { return call.Done == 0 })
 		record.Calls, record.Strays, record.Op, record.Rev = kept.Calls, kept.Strays, Op{Seq: kept.Op.Seq}, kept.Rev
-		record.decodedFrom = kept.decodedFrom
+		record.unknown = kept.unknown
 	}
 	record.enter(call.Token, Open{Kind: KindCreate, Until: window.until(now)})
 	return record
@@ -161,7 +171,23 @@ func beginUpdate(records Records, call *Call, config Config, now Moment) (Record
 	if contradicts(old, call) {
 		return records, Decision{Refusal: RefusalOtherOffering, Owner: old.owner()}
 	}
-	return records, sendTo(old, call, config)
+	decision := sendTo(old, call, config)
+	if old.State == Deleting {
+		records.Instance = enterUpdate(old, call, decision.window, now)
+	}
+	return records, decision
+}
+
+// enterUpdate enters an update of an instance that is being deleted. A backend that accepts it has the instance, so the
+// deletion has failed, and a poll that names no operation may be answered for the update: that the last operation
+// succeeded does not mean that the instance is gone. No other update needs an entry.
+func enterUpdate(old *Record, call *Call, window Window, now Moment) *Record {
+	if old.knows(call.Token) {
+		return old
+	}
+	record := old.clone()
+	record.enter(call.Token, Open{Kind: KindUpdate, Until: window.until(now)})
+	return record
 }
 
 // adopt makes the record of an instance that the gateway had not known and that a call is about to change.

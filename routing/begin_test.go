@@ -185,10 +185,14 @@ func TestBeginElse(t *testing.T) {
 		for _, state := range []routing.State{
 			routing.Claimed, routing.Creating, routing.Updating, routing.Deleting, routing.Ready,
 		} {
-			rows = append(rows, beginRow{
+			row := beginRow{
 				name: string(kind) + ", live, own platform: " + string(state), call: newCall(kind, onInstance),
 				held: both(newInstance(inState(state)), nil), backend: "a",
-			})
+			}
+			if kind == routing.KindUpdate && state == routing.Deleting {
+				row.instance = withCall("t", routing.Open{Kind: routing.KindUpdate, Until: callEnds})
+			}
+			rows = append(rows, row)
 		}
 		rows = append(rows, beginRow{
 			name: string(kind) + ", live, other platform", call: newCall(kind, onInstance),

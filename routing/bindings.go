@@ -6,7 +6,9 @@ func beginBind(records Records, call *Call, config Config, now Moment) (Records,
 	if instance == nil {
 		return bindUnknown(records, call, config, now)
 	}
-	if instance.Live() && contradicts(instance, call) {
+	if contradicts(instance, call) {
+		// The tombstone of an instance too: what a platform wants bound at one broker, parameters and all, must not be
+		// sent to another, and the instance, had it come back, would still be of its own offering.
 		return records, Decision{Refusal: RefusalOtherOffering, Owner: instance.owner()}
 	}
 	decision := sendTo(instance, call, config)
@@ -49,7 +51,8 @@ type parent struct {
 	window  Window
 }
 
-// claimBinding makes or joins the record of a binding. It returns false if the id is taken by a binding on another backend.
+// claimBinding makes or joins the record of a binding. It returns false if the id is taken by a binding on another
+// backend.
 func claimBinding(old *Record, call *Call, of parent, now Moment) (*Record, bool) {
 	if old != nil && old.Live() {
 		switch {
@@ -69,8 +72,8 @@ func claimBinding(old *Record, call *Call, of parent, now Moment) (*Record, bool
 	return record, true
 }
 
-// renewBinding gives a new life to a binding of an earlier instance of the same id. The backend may still hold it, or be
-// about to make it: what is known of that counts on, and only an unbind ends it.
+// renewBinding gives a new life to a binding of an earlier instance of the same id. The backend may still hold it, or
+// be about to make it: what is known of that counts on, and only an unbind ends it.
 func renewBinding(old *Record, call *Call, of parent, now Moment) *Record {
 	record := join(old, call, of.window, now)
 	record.Seen = old.Seen || old.State != Claimed
@@ -87,8 +90,8 @@ func (r *Record) knows(token string) bool {
 	return ok
 }
 
-// closeBind notes the outcome of a bind in the record of the binding's instance. If the binding's record has it already,
-// only an adoption may still be open.
+// closeBind notes the outcome of a bind in the record of the binding's instance. If the binding's record has it
+// already, only an adoption may still be open.
 func closeBind(
 	instance *Record, call *Call, decision *Decision, outcome Outcome, noted bool, now Moment,
 ) *Record {

@@ -120,14 +120,24 @@ func TestBeginBind(t *testing.T) {
 			backend: "a",
 		},
 		{
+			name: "instance gone, of another offering", call: bind(func(c *routing.Call) { c.Service = "s2" }),
+			held: both(gone, nil), refusal: routing.RefusalOtherOffering,
+		},
+		{
+			name: "instance gone, its offering not known", call: bind(),
+			held: both(newInstance(inState(routing.Gone), func(r *routing.Record) { r.Service = "" }), nil),
+			created: after(newInstance(inState(routing.Gone), func(r *routing.Record) { r.Service = "" }),
+				func(r *routing.Record) { r.Service = "" }), backend: "a",
+		},
+		{
 			name: "instance gone, never created", call: bind(), held: both(newInstance(neverSent), nil),
 			created: after(newInstance(neverSent)), backend: "a",
 		},
 	})
 }
 
-// TestBeginBindOlderParentLife: a binding of an older parent life gets a new one on the same backend. What its backend may
-// hold of the earlier life is still held.
+// TestBeginBindOlderParentLife: a binding of an older parent life gets a new one on the same backend. What its backend
+// may hold of the earlier life is still held.
 func TestBeginBindOlderParentLife(t *testing.T) {
 	t.Parallel()
 	older := func(r *routing.Record) { r.ParentLife = "life-x" }

@@ -287,8 +287,8 @@ func TestInstanceGoesBindingsStay(t *testing.T) {
 	}
 }
 
-// TestUnbindBeforeAdoption: a binding that is being removed although nothing was known of its instance gives an instance
-// that is adopted through it a life.
+// TestUnbindBeforeAdoption: a binding that is being removed although nothing was known of its instance gives an
+// instance that is adopted through it a life.
 func TestUnbindBeforeAdoption(t *testing.T) {
 	t.Parallel()
 	call := unbind()

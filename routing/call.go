@@ -21,8 +21,12 @@ type Config interface {
 	// Window is how long after it was begun a create may take effect at the backend: its timeout, and the time that
 	// it may still be queued there after the gateway gave it up. ok is false if no such backend is configured.
 	Window(BackendID) (window Window, ok bool)
-	// HasPlatform tells whether the platform is configured.
-	HasPlatform(PlatformID) bool
+	// Platform returns the id that the configuration knows the platform of a record by: a platform may have had other
+	// names. ok is false if none of them is configured.
+	Platform(PlatformID) (known PlatformID, ok bool)
+	// Suspect tells that the backend may be another broker than the one that its records are of, so that its word on
+	// deletions and operations does not count.
+	Suspect(BackendID) bool
 }
 
 // Window bounds when a create may take effect at a backend.
@@ -54,6 +58,9 @@ type Call struct {
 	Operation string
 	// RejectUnknown: a call on an instance without a record is refused, whatever the hint.
 	RejectUnknown bool
+	// Fresh: the store is asked, even if its records are cached. Calls are begun so whose first answer was
+	// VerdictStale.
+	Fresh bool
 }
 
 // onBinding tells whether the call is about a binding.
@@ -105,6 +112,8 @@ const (
 	RefusalNeverSent Refusal = "never_sent"
 	// RefusalNotConfigured: the record names a platform or backend that the configuration does not.
 	RefusalNotConfigured Refusal = "not_configured"
+	// RefusalSuspect: a delete or poll for a backend that may be another broker than before.
+	RefusalSuspect Refusal = "suspect"
 	// RefusalMissingService, RefusalMissingPlan, RefusalUnknownService and RefusalUnknownPlan: a new instance needs a
 	// service_id and a plan_id of the catalog.
 	RefusalMissingService Refusal = "missing_service"
@@ -122,6 +131,8 @@ type Decision struct {
 	Service ServiceID
 	// Owner names the backend and platform of a record that made the decision; for the log.
 	Owner Stray
+	// OwnerPlatform is the platform of that record, as the record names it, where the decision is RefusalNotConfigured.
+	OwnerPlatform PlatformID
 	// Contradicts: the call's service_id is not the record's, which won.
 	Contradicts bool
 
@@ -162,7 +173,9 @@ const (
 	ClassSucceeded Class = "succeeded"
 	ClassFailed    Class = "failed"
 	ClassGone      Class = "gone"
-	// ClassOther says nothing: an operation in progress, a refused delete, a failed poll.
+	// ClassInProgress: the poll found the operation under way.
+	ClassInProgress Class = "in_progress"
+	// ClassOther says nothing: a refused delete, a failed poll.
 	ClassOther Class = "other"
 )
 
@@ -171,6 +184,8 @@ type Outcome struct {
 	Class Class
 	// Delivered: the backend may have read the call.
 	Delivered bool
+	// Failed: the platform is told of no success, because there was no answer or its status is not 2xx.
+	Failed bool
 	// Settled: the backend answered that it failed (500 or 501), so it does not begin the call any more.
 	Settled bool
 	// Operation is what a 202 said.
@@ -189,4 +204,8 @@ const (
 	// VerdictRepeat: a delete was confirmed while a create was open or in doubt. The platform hears 422
 	// ConcurrencyError and comes again.
 	VerdictRepeat Verdict = "repeat"
+	// VerdictStale: the call went where a cached record led, and that has changed since, or could not be compared with
+	// the store's, which then is the error. The answer may not be relayed. The call only read, so it is begun again,
+	// with Call.Fresh set, and sent again.
+	VerdictStale Verdict = "stale"
 )

@@ -19,6 +19,7 @@ type Answer struct {
 func Classify(call *Call, answer Answer) Outcome {
 	outcome := Outcome{
 		Delivered: answer.Delivered || answer.Status != 0,
+		Failed:    answer.Status/100 != 2,
 		Settled:   answer.Status == 500 || answer.Status == 501,
 		Operation: answer.Operation,
 		Trace:     answer.Trace,
@@ -101,6 +102,8 @@ func classifyPoll(answer Answer) Class {
 		return ClassSucceeded
 	case answer.Status == 200 && answer.State == "failed":
 		return ClassFailed
+	case answer.Status == 200 && answer.State == "in progress":
+		return ClassInProgress
 	}
 	return ClassOther
 }

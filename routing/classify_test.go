@@ -89,7 +89,8 @@ func TestClassifyCreate(t *testing.T) {
 	}
 }
 
-// TestClassifyCreateUnderReject: a platform that may only touch what it made must not come to own what was there before.
+// TestClassifyCreateUnderReject: a platform that may only touch what it made must not come to own what was there
+// before.
 func TestClassifyCreateUnderReject(t *testing.T) {
 	t.Parallel()
 	testClassify(t, createOnInstance(reject), []classifyRow{
@@ -144,7 +145,8 @@ func TestClassifyElse(t *testing.T) {
 		{pollInstance(), []classifyRow{
 			{"succeeded", polled(200, "succeeded"), routing.ClassSucceeded},
 			{"failed", polled(200, "failed"), routing.ClassFailed},
-			{"in progress", polled(200, "in progress"), routing.ClassOther},
+			{"in progress", polled(200, "in progress"), routing.ClassInProgress},
+			{"500 in progress", polled(500, "in progress"), routing.ClassOther},
 			{"200 without a state", status(200), routing.ClassOther},
 			{"an unknown state", polled(200, "Succeeded"), routing.ClassOther},
 			{"410", status(410), routing.ClassGone},

@@ -226,13 +226,15 @@ func TestCloseCreate(t *testing.T) {
 	for _, from := range []routing.State{routing.Updating, routing.Ready} {
 		add("OK", outcomeDone, from, nothing)
 	}
-	for _, from := range []routing.State{routing.Claimed, routing.Deleting} {
+	for _, from := range []routing.State{routing.Claimed, routing.Creating, routing.Deleting} {
 		add("accepted", outcomeAccepted, from,
 			all(state(routing.Creating), seen, accepted(routing.KindCreate, "plan1")))
 	}
-	for _, from := range []routing.State{routing.Creating, routing.Updating, routing.Ready} {
+	for _, from := range []routing.State{routing.Updating, routing.Ready} {
 		add("accepted", outcomeAccepted, from, nothing)
 	}
+	add("accepted with the name that is known", acceptedAs("op3"), routing.Creating, nothing)
+	add("accepted without a name", acceptedAs(""), routing.Creating, nothing)
 	for _, from := range []routing.State{
 		routing.Claimed, routing.Creating, routing.Updating, routing.Deleting, routing.Ready,
 	} {

@@ -36,7 +36,7 @@ func TestCloseDelete(t *testing.T) {
 			name: "OK, final: " + string(from), call: deleteInstance(), outcome: outcomeDone, held: held, instance: buried,
 		}, closeRow{
 			name: "accepted: " + string(from), call: deleteInstance(), outcome: outcomeAccepted, held: held,
-			instance: all(endedDelete, state(routing.Deleting), accepted(routing.KindDelete, "")),
+			instance: all(endedDelete, done("old"), state(routing.Deleting), accepted(routing.KindDelete, "")),
 		}, closeRow{
 			name: "other: " + string(from), call: deleteInstance(), outcome: outcomeOther, held: held,
 			instance: endedDelete,

@@ -32,9 +32,17 @@ func TestCloseUpdate(t *testing.T) {
 			add(name, outcome, from, nil)
 		}
 	}
-	for _, from := range []routing.State{routing.Creating, routing.Deleting} {
-		add("OK", outcomeDone, from, nil)
-		add("accepted", outcomeAccepted, from, nil)
+	add("OK", outcomeDone, routing.Creating, nil)
+	add("accepted", outcomeAccepted, routing.Creating, nil)
+	// The deletion awaits polls, and the last operation is not its own any more.
+	voided := all(done("t"), func(r *routing.Record) { r.Op.Voided = true })
+	add("OK", outcomeDone, routing.Deleting, all(voided, seen, sent))
+	add("accepted", outcomeAccepted, routing.Deleting, all(voided, seen, sent))
+	add("unknown", outcomeUnknown, routing.Deleting, voided)
+	for name, outcome := range map[string]routing.Outcome{
+		"nothing": outcomeNothing, "refused": outcomeRefused, "exists": outcomeExists, "other": outcomeOther,
+	} {
+		add(name, outcome, routing.Deleting, done("t"))
 	}
 	testClose(t, rows)
 
@@ -77,8 +85,8 @@ func TestCloseUpdate(t *testing.T) {
 	}
 }
 
-// TestCloseUpdateOfTombstone goes beyond the table: the backend still has what the record called gone when the update was
-// sent.
+// TestCloseUpdateOfTombstone goes beyond the table: the backend still has what the record called gone when the update
+// was sent.
 func TestCloseUpdateOfTombstone(t *testing.T) {
 	t.Parallel()
 	held := both(newInstance(neverCreated), nil)

@@ -9,10 +9,11 @@ import (
 	"time"
 )
 
-// The exploration walks every state that two backends and up to four concurrent calls on one instance id can reach: each
-// call may stall or die before it is sent, while it runs and before its outcome is written; the backend may start it late,
-// answer anything, or have its answer lost; outcomes are written in any order, twice, or never. Time is a few ticks: a
-// call times out after one, and the backend starts nothing more than one (the settle time) after the gateway gave it up.
+// The exploration walks every state that two backends and up to four concurrent calls on one instance id can reach:
+// each call may stall or die before it is sent, while it runs and before its outcome is written; the backend may start
+// it late, answer anything, or have its answer lost; outcomes are written in any order, twice, or never. Time is a few
+// ticks: a call times out after one, and the backend starts nothing more than one (the settle time) after the gateway
+// gave it up.
 const (
 	tick        = time.Second
 	lastTick    = 2
@@ -26,7 +27,8 @@ type modelConfig struct{}
 func (modelConfig) Window(BackendID) (Window, bool) {
 	return Window{Timeout: timeoutTick * tick, Settle: settleTick * tick}, true
 }
-func (modelConfig) HasPlatform(PlatformID) bool { return true }
+func (modelConfig) Platform(id PlatformID) (PlatformID, bool) { return id, true }
+func (modelConfig) Suspect(BackendID) bool                    { return false }
 
 func moment(ticks int8) Moment { return modelBegin.Add(time.Duration(ticks) * tick) }
 
@@ -347,8 +349,8 @@ func (e *explorer) judgeEnd(w *world) string {
 	return ""
 }
 
-// encode names a state by all that can still matter: calls by what distinguishes them, not by their place; a life only by
-// whether it is the record's; a time that has passed only as passed.
+// encode names a state by all that can still matter: calls by what distinguishes them, not by their place; a life only
+// by whether it is the record's; a time that has passed only as passed.
 func (e *explorer) encode(w *world) []byte {
 	key := e.key[:0]
 	key = append(key, byte(w.now), byte(w.repeats), flag(w.holds[0]), flag(w.holds[1]), flag(w.lost))

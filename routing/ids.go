@@ -1,7 +1,7 @@
 package routing
 
-// The ids of the protocol are distinct types, so that mixing them up does not compile. All of them are decoded: what the
-// path holds percent-encoded is held here as the string it stands for.
+// The ids of the protocol are distinct types, so that mixing them up does not compile. All of them are decoded: what
+// the path holds percent-encoded is held here as the string it stands for.
 type (
 	// InstanceID is the id of a service instance, chosen by the platform.
 	InstanceID string

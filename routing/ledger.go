@@ -20,12 +20,16 @@ const (
 	commitTimeout = 2 * time.Second
 )
 
-// Ledger runs the ownership protocol on a store. It is safe for concurrent use, and any number of ledgers, in any number of
-// processes, may share a store.
+// Ledger runs the ownership protocol on a store. It is safe for concurrent use, and any number of ledgers, in any
+// number of processes, may share a store.
 type Ledger struct {
 	store Store
 	queue queue
 	clock atomic.Pointer[clockReading]
+	// cache is nil where the store cannot tell of changes.
+	cache *recordCache
+	watch watch
+	noter pollNoter
 }
 
 // clockReading is what the store's clock said when this process's clock said `at`.
@@ -42,12 +46,22 @@ type LedgerOptions struct {
 	OnRetry func()
 	// OnDrop is called for each outcome that is given up.
 	OnDrop func()
+	// OnStuck is called, once for each outcome, when it cannot be written because of the record itself: a newer gateway
+	// wrote it, or it is damaged. It is tried again ever more rarely, and never dropped for that.
+	OnStuck func(Key, error)
+	// CacheEntries is how many records may be cached once Watch was called; default 100,000, and none if it is
+	// negative.
+	CacheEntries int
+	// OnWatch is called when the store begins to tell of changes, with nil, and when it ceases to, with the reason. It
+	// must not block.
+	OnWatch func(err error)
 }
 
-// NewLedger returns a ledger on a store. Close it to write what waits; the store is closed with it.
+// NewLedger returns a ledger on a store. Shut it down to write what waits; the store is closed with it.
 func NewLedger(store Store, options LedgerOptions) *Ledger {
-	ledger := &Ledger{store: store}
+	ledger := &Ledger{store: store, noter: pollNoter{slots: make(chan struct{}, pollNotes)}}
 	ledger.queue.init(options, ledger.commit)
+	ledger.initCache(options)
 	return ledger
 }
 
@@ -55,6 +69,8 @@ func NewLedger(store Store, options LedgerOptions) *Ledger {
 type Entry struct {
 	Call     *Call
 	Decision Decision
+	// Cached: the store was not asked, so Close does where it matters.
+	Cached bool
 	// held is what the store held when the call was begun.
 	held held
 }
@@ -64,24 +80,26 @@ type held struct {
 	snapshot Snapshot
 	records  Records
 	// at is when this process learned of it, by its own clock.
-	at time.Time
-	// assumed: nothing was read; the id was taken to be free.
-	assumed bool
+	at     time.Time
+	origin origin
 }
 
-// Subject returns the record of what the call's key names, as it was when the call was begun; nil if there was none. It must
-// not be changed.
+// Subject returns the record of what the call's key names, as it was when the call was begun; nil if there was none. It
+// must not be changed.
 func (e *Entry) Subject() *Record { return e.held.records.subject(e.Call) }
 
 // Begin enters a call in the store and decides where it goes. Only after it returned without an error and without a
 // refusal may the call be sent.
 //
-// The error matches ErrUnavailable or ErrNewerRecord, or tells of a damaged record. Nothing may be sent then. The deadline
-// of everything that is sent on the strength of the entry must have been set before Begin was called: a gateway that
-// stalls between the two must not send late.
+// The error matches ErrUnavailable or ErrNewerRecord, or tells of a damaged record. Nothing may be sent then. The
+// deadline of everything that is sent on the strength of the entry must have been set before Begin was called: a
+// gateway that stalls between the two must not send late.
 func (l *Ledger) Begin(ctx context.Context, call *Call, config Config) (*Entry, error) {
+	if entry, ok := l.beginCached(call, config); ok {
+		return entry, nil
+	}
 	entry := &Entry{Call: call}
-	start, ok := l.assumeAbsent(call)
+	start, ok := l.guess(call)
 	if !ok {
 		snapshot, err := l.read(ctx, call.Key)
 		if err != nil {
@@ -90,14 +108,14 @@ func (l *Ledger) Begin(ctx context.Context, call *Call, config Config) (*Entry, 
 		start = snapshot
 	}
 	wrote := false
-	after, err := l.update(ctx, call.Key, start, true, func(records Records, now Moment) Records {
+	after, err := l.update(ctx, call, start, true, func(records Records, now Moment) Records {
 		var next Records
 		next, entry.Decision = Begin(records, call, config, now)
 		wrote = next != records
 		return next
 	})
 	if err != nil {
-		if wrote && errors.Is(err, ErrUnavailable) {
+		if wrote && errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrUnknownStore) {
 			// The call may be entered although nobody said so. It will not be sent, so it ends in nothing.
 			//nolint:contextcheck // what waits outlives the call
 			l.queue.add(commit{entry: entry, outcome: Outcome{Class: ClassNothing}})
@@ -105,16 +123,21 @@ func (l *Ledger) Begin(ctx context.Context, call *Call, config Config) (*Entry, 
 		return nil, err
 	}
 	entry.held = after
+	entry.recallFinal()
 	return entry, nil
 }
 
-// Close notes the outcome of a call that was begun, and says whether its answer may be relayed. An outcome that cannot be
-// written now is written in the background, and the verdict is then what is right as far as this process knows. The
+// Close notes the outcome of a call that was begun, and says whether its answer may be relayed. An outcome that cannot
+// be written now is written in the background, and the verdict is then what is right as far as this process knows. The
 // cancellation of ctx is ignored: the platform hanging up does not undo what the backend did.
 func (l *Ledger) Close(ctx context.Context, entry *Entry, outcome Outcome) (Verdict, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
 	defer cancel()
-	verdict, err := l.close(ctx, entry, outcome)
+	l.notePoll(entry, outcome) //nolint:contextcheck // nothing waits for it
+	if entry.Cached {
+		return l.closeCached(ctx, entry, outcome)
+	}
+	_, verdict, err := l.close(ctx, entry, outcome)
 	if err != nil {
 		//nolint:contextcheck // what waits outlives the call
 		l.queue.add(commit{entry: entry, outcome: outcome})
@@ -122,34 +145,37 @@ func (l *Ledger) Close(ctx context.Context, entry *Entry, outcome Outcome) (Verd
 	return verdict, err
 }
 
-func (l *Ledger) close(ctx context.Context, entry *Entry, outcome Outcome) (Verdict, error) {
+// close also returns what the store holds then.
+func (l *Ledger) close(ctx context.Context, entry *Entry, outcome Outcome) (held, Verdict, error) {
 	verdict := VerdictRelay
 	from := entry.held
-	if entry.Call.Kind == KindDelete && entry.Decision.tombstone {
-		// Nothing was entered, so the write does not tell whether the id was claimed anew since.
+	if entry.Call.Kind == KindDelete && entry.Decision.tombstone || entry.endsByClock(outcome) {
+		// Of a delete of a tombstone nothing was entered, so the write does not tell whether the id was claimed anew
+		// since.
 		var err error
 		if from, err = l.read(ctx, entry.Call.Key); err != nil {
-			return verdict, err
+			return held{}, verdict, err
 		}
 	}
 	// A doubt counts from when the gateway gave the call up, not from when it began.
 	from.snapshot.Now = from.snapshot.Now.Add(time.Since(from.at))
-	_, err := l.update(ctx, entry.Call.Key, from, false, func(records Records, now Moment) Records {
+	after, err := l.update(ctx, entry.Call, from, false, func(records Records, now Moment) Records {
 		var next Records
 		next, verdict = Close(records, entry.Call, &entry.Decision, outcome, now)
 		return next
 	})
-	return verdict, err
+	return after, verdict, err
 }
 
 // commit writes an outcome from the queue.
 func (l *Ledger) commit(ctx context.Context, c commit) error {
 	entry := *c.entry // whoever began the call may still read its entry
+	entry.Cached = false
 	var err error
 	if entry.held, err = l.read(ctx, entry.Call.Key); err != nil {
 		return err
 	}
-	_, err = l.close(ctx, &entry, c.outcome)
+	_, _, err = l.close(ctx, &entry, c.outcome)
 	return err
 }
 
@@ -159,6 +185,8 @@ func (l *Ledger) Pending() int { return l.queue.length() }
 // Shutdown writes the outcomes that wait, as far as ctx allows, and closes the store. No call may be begun or closed
 // after it.
 func (l *Ledger) Shutdown(ctx context.Context) error {
+	l.watch.end(l.cache)
+	l.noter.running.Wait()
 	left := l.queue.flush(ctx)
 	err := l.store.Close()
 	if left > 0 {
@@ -167,94 +195,95 @@ func (l *Ledger) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// update computes a change and writes it, again and again while other changes come first. It returns what the store holds
-// then.
+// update computes a change of the call's records and writes it, again and again while other changes come first. It
+// returns what the store holds then.
 func (l *Ledger) update(
-	ctx context.Context, key Key, from held, beforeSend bool, step func(Records, Moment) Records,
+	ctx context.Context, call *Call, from held, beforeSend bool, step func(Records, Moment) Records,
 ) (held, error) {
 	for range maxAttempts {
 		now := At(from.snapshot.Now)
 		next := step(from.records, now)
 		if next == from.records {
-			if !from.assumed {
+			if from.origin == fromStore {
 				return from, nil
 			}
-			read, err := l.read(ctx, key)
+			// A guess is good for writing, because the write compares, and for nothing else.
+			read, err := l.read(ctx, call.Key)
 			if err != nil {
 				return held{}, err
 			}
 			from = read
 			continue
 		}
-		change, err := newChange(key, from, next, now)
+		change, err := newChange(call.Key, from, next, now)
 		if err != nil {
 			return held{}, err
 		}
 		change.BeforeSend = beforeSend
-		fresh, ok, err := l.store.Swap(ctx, change)
+		fresh, swapped, err := l.swap(ctx, change)
 		if err != nil {
 			return held{}, err
 		}
-		l.observe(fresh.Now)
-		if ok {
-			written := held{snapshot: fresh, records: next, at: time.Now()}
-			if late := fresh.Now.Sub(from.snapshot.Now); from.assumed && (late > clockTolerance || late < -clockTolerance) {
-				return l.correct(ctx, key, written, late)
-			}
-			return written, nil
+		if !swapped {
+			from = fresh
+			continue
 		}
-		if from, err = decode(fresh); err != nil {
-			return held{}, err
+		fresh.records = next
+		l.cache.wrote(change.Key, fresh)
+		if from.origin != fromStore {
+			return l.correct(ctx, call, fresh, from.snapshot.Now)
 		}
+		return fresh, nil
 	}
 	return held{}, fmt.Errorf("%w: the record kept changing", ErrUnavailable)
 }
 
-// correct moves the times of a record that was written by a wrong guess of the store's clock. Others may have changed it
-// since: what they wrote is right.
-func (l *Ledger) correct(ctx context.Context, key Key, from held, late time.Duration) (held, error) {
-	guessed := from.records.Instance
-	return l.update(ctx, key, from, true, func(records Records, _ Moment) Records {
-		if records.Instance == nil || records.Instance.Life != guessed.Life {
-			return records
-		}
-		record := records.Instance.clone()
-		for token := range guessed.Calls {
-			if call, ok := record.Calls[token]; ok {
-				call.Until = call.Until.Add(late)
-				record.Calls[token] = call
-			}
-		}
-		record.Created = record.Created.Add(late)
-		records.Instance = record
-		return records
-	})
+// swap writes a change. If it was not written, what the store holds is returned decoded.
+func (l *Ledger) swap(ctx context.Context, change Change) (held, bool, error) {
+	ticket := l.cache.ask(change.Key)
+	fresh, swapped, err := l.store.Swap(ctx, change)
+	if err != nil {
+		l.cache.drop(change.Key) // it may have been written
+		return held{}, false, err
+	}
+	l.observe(fresh.Now)
+	if swapped {
+		l.cache.drop(change.Key)
+		return held{snapshot: fresh, at: time.Now()}, true, nil
+	}
+	found, err := l.found(change.Key, ticket, fresh)
+	return found, false, err
 }
 
 func (l *Ledger) read(ctx context.Context, key Key) (held, error) {
+	ticket := l.cache.ask(key)
 	snapshot, err := l.store.Read(ctx, key)
 	if err != nil {
 		return held{}, err
 	}
 	l.observe(snapshot.Now)
-	return decode(snapshot)
+	return l.found(key, ticket, snapshot)
 }
 
-// assumeAbsent lets a create of an instance begin without a read: nearly always the id is free, and if it is not, the
-// write says so and brings the record.
-func (l *Ledger) assumeAbsent(call *Call) (held, bool) {
-	if call.Kind != KindCreate || call.onBinding() {
-		return held{}, false
+// found decodes what the store holds, and has it cached.
+func (l *Ledger) found(key Key, ticket ticket, snapshot Snapshot) (held, error) {
+	decoded, err := decode(snapshot)
+	if err != nil {
+		l.cache.drop(key)
+		return held{}, err
 	}
+	l.cache.put(key, ticket, decoded)
+	return decoded, nil
+}
+
+// storeTime is what the store's clock says now, as far as this process knows. It is a guess.
+func (l *Ledger) storeTime() (time.Time, bool) {
 	reading := l.clock.Load()
 	if reading == nil {
-		return held{}, false
+		return time.Time{}, false
 	}
 	age := time.Since(reading.at)
-	if age > clockAge {
-		return held{}, false
-	}
-	return held{snapshot: Snapshot{Now: reading.store.Add(age)}, at: time.Now(), assumed: true}, true
+	return reading.store.Add(age), age <= clockAge
 }
 
 func (l *Ledger) observe(now time.Time) {

@@ -24,8 +24,8 @@ func (b *raceBackends) do(backend routing.BackendID, holds bool) {
 	b.both = b.both || b.holds["a"] && b.holds["b"]
 }
 
-// TestLedgerRace has many goroutines of two gateways create and delete one id, on either backend, with a store that loses
-// answers: at no time do two backends hold the instance, and in the end the record leads to the one that does.
+// TestLedgerRace has many goroutines of two gateways create and delete one id, on either backend, with a store that
+// loses answers: at no time do two backends hold the instance, and in the end the record leads to the one that does.
 func TestLedgerRace(t *testing.T) {
 	t.Parallel()
 	const racers, rounds = 12, 60

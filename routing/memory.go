@@ -25,12 +25,16 @@ type MemoryStore struct {
 	closed    bool
 	records   map[Key]memoryRecord
 	documents map[string]Document
+	// identity is the store's, expected the one that it must have.
+	identity, expected string
+	listeners          map[*Listener]Listener
 }
 
 // memoryRecord is one record; the zero expires is never.
 type memoryRecord struct {
-	data    []byte
-	expires time.Time
+	data             []byte
+	expires, written time.Time
+	unfinished       bool
 }
 
 // MemoryOption changes what NewMemoryStore makes.
@@ -52,6 +56,7 @@ func NewMemoryStore(options ...MemoryOption) *MemoryStore {
 		now:       time.Now,
 		records:   make(map[Key]memoryRecord),
 		documents: make(map[string]Document),
+		listeners: make(map[*Listener]Listener),
 	}
 	for _, option := range options {
 		option(m)
@@ -69,7 +74,11 @@ func (m *MemoryStore) Read(ctx context.Context, key Key) (snapshot Snapshot, err
 	if err := m.usable(ctx); err != nil {
 		return Snapshot{}, err
 	}
-	return m.snapshot(key), nil
+	held := m.snapshot(key)
+	if err := m.known(held); err != nil {
+		return Snapshot{}, err
+	}
+	return held, nil
 }
 
 // Swap implements Store.
@@ -86,6 +95,9 @@ func (m *MemoryStore) Swap(ctx context.Context, change Change) (snapshot Snapsho
 		return Snapshot{}, false, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	held := m.snapshot(change.Key)
+	if err := m.known(held); err != nil {
+		return Snapshot{}, false, err
+	}
 	if !change.Matches(held) {
 		return held, false, nil
 	}
@@ -131,8 +143,14 @@ func (m *MemoryStore) SwapDocument(
 func (m *MemoryStore) Close() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.closed {
+		return nil
+	}
 	m.closed = true
 	m.records, m.documents = nil, nil
+	for _, listener := range m.listeners {
+		listener.Lost(fmt.Errorf("%w: %w", ErrUnavailable, errMemoryClosed))
+	}
 	return nil
 }
 
@@ -171,11 +189,16 @@ func (m *MemoryStore) write(key Key, write *Write, now time.Time) {
 	case write.Data == nil:
 		delete(m.records, key)
 	default:
-		record := memoryRecord{data: bytes.Clone(write.Data)}
+		record := memoryRecord{data: bytes.Clone(write.Data), written: now, unfinished: write.Unfinished}
 		if write.TTL > 0 {
 			record.expires = now.Add(write.TTL)
 		}
 		m.records[key] = record
+	}
+	if write != nil {
+		for _, listener := range m.listeners {
+			listener.Changed(key)
+		}
 	}
 }
 

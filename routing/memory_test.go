@@ -53,3 +53,12 @@ func TestMemoryStoreObserver(t *testing.T) {
 func BenchmarkMemoryStore(b *testing.B) {
 	storetest.Benchmark(b, func(*testing.B) routing.Store { return routing.NewMemoryStore() })
 }
+
+func TestMemoryStoreCosts(t *testing.T) {
+	t.Parallel()
+	open := func(_ *testing.T, observe routing.Observer) routing.Store {
+		return routing.NewMemoryStore(routing.MemoryObserver(observe))
+	}
+	storetest.RunCosts(t, open)
+	storetest.RunColdCosts(t, open)
+}

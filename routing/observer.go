@@ -8,6 +8,10 @@ const (
 	StoreSwap         = "swap"
 	StoreReadDocument = "read_document"
 	StoreSwapDocument = "swap_document"
+	StoreList         = "list"
+	StoreUnfinished   = "unfinished"
+	StoreMark         = "mark"
+	StoreUnmarked     = "unmarked"
 )
 
 // An Observer is told of each round trip to a store: it is called before one, with the name of the operation, and what

@@ -40,9 +40,11 @@ func (testConfig) Window(backend routing.BackendID) (routing.Window, bool) {
 	return routing.Window{Timeout: timeout, Settle: settle}, backend == "a" || backend == "b"
 }
 
-func (testConfig) HasPlatform(platform routing.PlatformID) bool {
-	return platform == "p" || platform == "q"
+func (testConfig) Platform(platform routing.PlatformID) (routing.PlatformID, bool) {
+	return platform, platform == "p" || platform == "q"
 }
+
+func (testConfig) Suspect(routing.BackendID) bool { return false }
 
 // edit changes a record or a call.
 type (

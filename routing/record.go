@@ -5,14 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 	"time"
 )
-
-// RecordVersion is the schema version that this package writes. Records of a newer version are refused, never guessed at.
-const RecordVersion = 1
 
 const (
 	// tombstoneTTL is how long a record without strays is kept after its instance or binding is gone. Polls and
@@ -80,8 +76,10 @@ type Record struct {
 	Created Moment  `json:"created_at"`
 	Updated Moment  `json:"updated_at"`
 
-	// decodedFrom is what the record was read from: fields that a newer gateway wrote survive rewrites.
-	decodedFrom []byte
+	newerFields //nolint:unused // empty but in test builds
+
+	// unknown are the fields that a newer gateway wrote: they survive rewrites. Nil where there are none.
+	unknown *unknown
 }
 
 // Op is the operation that the backend accepted last and that the platform polls.
@@ -93,8 +91,12 @@ type Op struct {
 	Plan      PlanID `json:"plan,omitempty"`
 	// Trace is the W3C traceparent of the span that began the operation, for links.
 	Trace string `json:"trace,omitempty"`
-	// Voided marks a deletion that a create overtook: its success does not end the record.
+	// Voided marks a deletion that a create or an update overtook: its success does not end the record.
 	Voided bool `json:"voided,omitempty"`
+	// PolledAt is when the operation was polled last, as far as that was noted: not every poll is.
+	PolledAt Moment `json:"polled_at,omitempty"`
+	// Polls is how often the gateway has polled since a platform last did.
+	Polls int `json:"polls,omitempty"`
 }
 
 // Open is a call that was entered in the record before it was sent.
@@ -146,8 +148,9 @@ func (r *Record) clone() *Record {
 	return &c
 }
 
-// createOpen tells whether a create or an adopting call other than `except` has not ended. One whose time is over counts
-// as open: the gateway that sent it may have died, and what the backend made of it is not known.
+// createOpen tells whether a create, an adopting call or an update of what is being deleted, other than `except`, has
+// not ended. One whose time is over counts as open: the gateway that sent it may have died, and what the backend made
+// of it is not known.
 func (r *Record) createOpen(except string) bool {
 	for token, call := range r.Calls {
 		if token != except && call.Done == 0 && call.Kind != KindDelete {
@@ -163,7 +166,7 @@ func (r *Record) mayStillCreate(now Moment) bool {
 		return true
 	}
 	for _, call := range r.Calls {
-		if call.Done == 0 && call.Kind != KindDelete && call.Until > now {
+		if call.Done == 0 && call.Kind != KindDelete && call.Kind != KindUpdate && call.Until > now {
 			return true
 		}
 	}
@@ -198,7 +201,8 @@ func (r *Record) enter(token string, call Open) {
 	r.Calls[token] = call
 }
 
-// end marks a call as done; one that the record does not know is remembered as done, so that a repeated commit finds it.
+// end marks a call as done; one that the record does not know is remembered as done, so that a repeated commit finds
+// it.
 func (r *Record) end(token string, kind Kind, now Moment) {
 	call := r.Calls[token]
 	call.Kind = kind
@@ -295,43 +299,20 @@ var ErrNewerRecord = errors.New("record has a newer version than this gateway un
 // recordFields has Record's fields but not its methods.
 type recordFields Record
 
-// recordNames are the JSON names of Record's own fields.
-var recordNames = func() []string {
-	var names []string
-	for _, field := range reflect.VisibleFields(reflect.TypeFor[Record]()) {
-		if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); name != "" {
-			names = append(names, name)
-		}
-	}
-	return names
-}()
-
-// Encode returns the record as it is kept in a store, with the fields that a newer gateway wrote into what it was decoded
-// from.
+// Encode returns the record as it is kept in a store, with the fields that a newer gateway wrote into what it was
+// decoded from.
 func (r *Record) Encode() ([]byte, error) {
 	data, err := json.Marshal((*recordFields)(r))
 	if err != nil {
 		return nil, fmt.Errorf("encoding record: %w", err)
 	}
-	if r.decodedFrom == nil {
+	if r.unknown == nil {
 		return data, nil
 	}
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(r.decodedFrom, &fields); err != nil {
-		return nil, fmt.Errorf("keeping unknown fields of a record: %w", err)
+	if data, err = r.unknown.addTo(r, data); err != nil {
+		return nil, fmt.Errorf("encoding record: %w", err)
 	}
-	for _, name := range recordNames {
-		delete(fields, name)
-	}
-	if len(fields) == 0 {
-		return data, nil
-	}
-	unknown, err := json.Marshal(fields)
-	if err != nil {
-		return nil, fmt.Errorf("keeping unknown fields of a record: %w", err)
-	}
-	data[len(data)-1] = ','
-	return append(data, unknown[1:]...), nil
+	return data, nil
 }
 
 // DecodeRecord reads a record from a store; nil data gives a nil record. The error matches ErrNewerRecord where that is
@@ -340,8 +321,12 @@ func DecodeRecord(data []byte) (*Record, error) {
 	if data == nil {
 		return nil, nil
 	}
-	record := new(Record)
-	err := json.Unmarshal(data, (*recordFields)(record))
+	record, known := decodeKnown(data)
+	var err error
+	if !known {
+		record = new(Record)
+		err = json.Unmarshal(data, (*recordFields)(record))
+	}
 	if err != nil {
 		// A newer gateway may have given a field another type: then the version is the better reason.
 		var version struct {
@@ -357,6 +342,10 @@ func DecodeRecord(data []byte) (*Record, error) {
 	case err != nil:
 		return nil, fmt.Errorf("decoding record: %w", err)
 	}
-	record.decodedFrom = data
+	if !known {
+		if record.unknown, err = findUnknown(data, record); err != nil {
+			return nil, fmt.Errorf("decoding record: %w", err)
+		}
+	}
 	return record, nil
 }

@@ -67,7 +67,8 @@ func TestDoneCallsAreBounded(t *testing.T) {
 	})
 }
 
-// TestOpenCalls: an open create is kept until it is done or the record is gone; an open delete whose gateway died is not.
+// TestOpenCalls: an open create is kept until it is done or the record is gone; an open delete whose gateway died is
+// not.
 func TestOpenCalls(t *testing.T) {
 	t.Parallel()
 	lived(t, func(t *testing.T, store *faultyStore, ledger *routing.Ledger) {

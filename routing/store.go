@@ -55,6 +55,16 @@ type Document struct {
 // asked. A write that returned an error may therefore have happened. It never means that a record is absent.
 var ErrUnavailable = errors.New("ownership store unavailable")
 
+// ErrUnknownStore is matched, beside ErrUnavailable, when a record is absent in a store, or in a part of it, that is
+// not the one the gateway knows: it may have been there before the store was wiped or exchanged (rule R6).
+var ErrUnknownStore = errors.New("the store is not the one that this gateway knows")
+
+// Listed is a record in a listing. Its key names a binding where the record is one's.
+type Listed struct {
+	Key  Key
+	Data []byte
+}
+
 // A Store keeps records. It knows nothing of the protocol: every rule is in this package, and a store offers one atomic
 // compare-and-set for it to stand on. Implementations are safe for concurrent use, never retry a command that may have
 // run, honour the deadline of ctx, and pass the suite of package storetest.
@@ -74,6 +84,44 @@ type Store interface {
 	// else it returns the present one and false.
 	SwapDocument(ctx context.Context, name string, old uint64, data []byte) (Document, bool, error)
 
+	// List returns about limit records and where to go on. It starts at the empty cursor and is over when the next one
+	// is empty. Over a whole listing, a record that was there all the time is returned at least once; one that came or
+	// went meanwhile may be missing. Expired records are left out. Each page is a bounded piece of work.
+	List(ctx context.Context, cursor string, limit int) (page []Listed, next string, err error)
+
+	// Unfinished returns the keys of up to limit records that were last written with Write.Unfinished at least age ago,
+	// those that wait longest first as far as the store can tell.
+	Unfinished(ctx context.Context, age time.Duration, limit int) ([]Key, error)
+
+	// Mark writes the store's identity into each part of it that could be lost by itself: where there is none and, if
+	// replace is set, where there is another.
+	Mark(ctx context.Context, identity string, replace bool) error
+
+	// Unmarked returns how many of the store's parts do not carry the identity, and how many parts there are.
+	Unmarked(ctx context.Context, identity string) (unmarked, parts int, err error)
+
+	// Expect says which identity the store must have. From then on a Read or Swap that finds no record at all under its
+	// key, in a part that does not carry the identity, returns an error that matches ErrUnknownStore, and changes
+	// nothing. That is judged in the same atomic step. The empty identity, as at first, means that any will do.
+	Expect(identity string)
+
 	// Close releases what the store holds. Calls after it return ErrUnavailable.
 	Close() error
+}
+
+// A Watcher is a store that tells of changes, so that what was read can be kept for a while.
+type Watcher interface {
+	// Watch tells the listener of every change of a record, by whatever process, until ctx ends. When it cannot, it
+	// says so, and tries by itself to go on.
+	Watch(ctx context.Context, listener Listener)
+}
+
+// A Listener hears of changes in a store. Its methods are called one at a time and must not block.
+type Listener interface {
+	// Ready says that each change from now on is told of: a record that is read after this is kept up to date.
+	Ready()
+	// Changed says that a record was written: that of the binding where the key names one, else the instance's.
+	Changed(key Key)
+	// Lost says that changes may not have been told of, and are not until Ready is called again.
+	Lost(err error)
 }

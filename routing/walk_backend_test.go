@@ -25,7 +25,9 @@ type walkThing struct {
 }
 
 type walkOperation struct {
-	id              string
+	id string
+	// renamed are the names that a repeated create was told.
+	renamed         []string
 	kind            routing.Kind
 	over, succeeded bool
 }
@@ -96,6 +98,9 @@ func (b *walkBackend) execute(call *routing.Call) routing.Outcome {
 	case routing.KindPoll:
 		return b.poll(thing, call.Operation)
 	default:
+		if !thing.holds {
+			return notFound
+		}
 		return outcomeOther
 	}
 }
@@ -104,6 +109,11 @@ func (b *walkBackend) create(call *routing.Call, thing *walkThing) routing.Outco
 	operation := thing.underWay()
 	switch {
 	case operation != nil && operation.kind == routing.KindCreate && b.rand.IntN(2) == 0:
+		if b.rand.IntN(2) == 0 {
+			b.count++
+			operation.renamed = append(operation.renamed, fmt.Sprintf("o%d", b.count))
+			return acceptedAs(operation.renamed[len(operation.renamed)-1])
+		}
 		return acceptedAs(operation.id)
 	case operation != nil:
 		return outcomeExists
@@ -179,9 +189,11 @@ func (b *walkBackend) update(thing *walkThing) routing.Outcome {
 func (b *walkBackend) poll(thing *walkThing, name string) routing.Outcome {
 	operation := thing.last()
 	if name != "" {
-		i := slices.IndexFunc(thing.operations, func(o *walkOperation) bool { return o.id == name })
+		i := slices.IndexFunc(thing.operations, func(o *walkOperation) bool {
+			return o.id == name || slices.Contains(o.renamed, name)
+		})
 		if i < 0 {
-			return outcomeOther
+			return notFound
 		}
 		operation = thing.operations[i]
 	}

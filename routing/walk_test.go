@@ -2,11 +2,14 @@ package routing_test
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -31,12 +34,12 @@ func (walkConfig) Window(backend routing.BackendID) (routing.Window, bool) {
 	return routing.Window{Timeout: walkTimeout, Settle: walkSettle}, backend == "a"
 }
 
-// walk is a random walk over what platforms, the gateway, its crashes and an honest backend may do, on one ledger. Time
-// is the fake one of a synctest bubble.
+// walk is a random walk over what platforms, the gateway, its crashes and an honest backend may do, on two ledgers that
+// cache records and hear of each other's changes late. Time is the fake one of a synctest bubble.
 type walk struct {
 	t       *testing.T
 	rand    *rand.Rand
-	ledger  *routing.Ledger
+	ledgers []replica
 	store   routing.Store
 	backend *walkBackend
 	keys    []routing.Key
@@ -47,7 +50,18 @@ type walk struct {
 	handed map[routing.Key][]string
 	calls  int
 	trail  []string
+	tally  *walkTally
+	// dues find what the gateways poll by themselves, in the order of the ledgers.
+	dues []*routing.Due
+	// failing: the store fails now and then.
+	failing   atomic.Bool
+	faults    sync.Mutex
+	faultRand *rand.Rand // guarded by faults
 }
+
+// walkTally counts over all walks how often caches were of use, and how often their records were outdated when it
+// mattered; how often gateways polled by themselves; and how many outcomes could not be written at once.
+type walkTally struct{ hits, outdated, polled, unwritten uint64 }
 
 // TestRandomWalk walks over two instances, one of which the backend held before there was a gateway, and a binding of
 // each. Whatever the backend holds is routable at every step, and at the end a few deletes end every record.
@@ -61,21 +75,28 @@ func TestRandomWalk(t *testing.T) {
 		}
 	}
 	t.Logf("%s=%d", walkSeedVariable, seed)
+	var tally walkTally
 	for i := range uint64(walks) {
 		if t.Failed() {
 			return
 		}
-		synctest.Test(t, func(t *testing.T) { newWalk(t, rand.New(rand.NewPCG(seed, i))).run() })
+		synctest.Test(t, func(t *testing.T) { newWalk(t, rand.New(rand.NewPCG(seed, i)), &tally).run() })
+	}
+	t.Logf("%+v", tally)
+	if tally.hits == 0 || tally.outdated == 0 || tally.polled == 0 || tally.unwritten == 0 {
+		t.Errorf("got %+v, want some of each", tally)
 	}
 }
 
-func newWalk(t *testing.T, random *rand.Rand) *walk {
+func newWalk(t *testing.T, random *rand.Rand, tally *walkTally) *walk {
 	t.Helper()
 	store := routing.NewMemoryStore()
 	w := &walk{
-		t: t, rand: random, store: store, ledger: routing.NewLedger(store, routing.LedgerOptions{}),
+		t: t, rand: random, store: store,
+		ledgers: []replica{newReplica(t, store, routing.LedgerOptions{}), newReplica(t, store, routing.LedgerOptions{})},
 		backend: &walkBackend{rand: random, things: make(map[routing.Key]*walkThing)},
 		handed:  make(map[routing.Key][]string),
+		tally:   tally,
 	}
 	for _, instance := range []routing.InstanceID{"i", "older"} {
 		for _, binding := range []routing.BindingID{"b1", ""} {
@@ -85,6 +106,12 @@ func newWalk(t *testing.T, random *rand.Rand) *walk {
 		}
 	}
 	w.focus = w.keys[random.IntN(len(w.keys))]
+	w.failing.Store(random.IntN(2) == 0)
+	w.faultRand = rand.New(rand.NewPCG(random.Uint64(), random.Uint64()))
+	for _, ledger := range w.ledgers {
+		w.dues = append(w.dues, ledger.Due(walkConfig{}))
+		ledger.store.failWith(w.fault)
+	}
 	return w
 }
 
@@ -101,10 +128,12 @@ func (w *walk) fatalf(format string, arguments ...any) {
 func pass(d time.Duration) { <-time.After(d) }
 
 func (w *walk) run() {
+	defer w.count()
 	for range stepsOfWalk {
 		w.step()
 		w.judge()
 	}
+	w.failing.Store(false)
 	w.settle()
 	for _, key := range w.keys { // bindings come before their instance
 		w.end(key)
@@ -112,11 +141,11 @@ func (w *walk) run() {
 }
 
 func (w *walk) step() {
-	switch n := w.rand.IntN(20); {
+	switch n := w.rand.IntN(24); {
 	case n < 2:
 		w.note("a second passes")
 		pass(time.Second)
-	case n == 2 && w.rand.IntN(10) == 0:
+	case n == 2 && w.rand.IntN(5) == 0:
 		w.note("two hours pass")
 		pass(2 * time.Hour)
 	case n < 5:
@@ -128,6 +157,10 @@ func (w *walk) step() {
 		}
 	case n < 9 && len(w.flights) < 4:
 		w.begin(w.anyCall())
+	case n < 12:
+		w.message(w.ledgers[w.rand.IntN(len(w.ledgers))])
+	case n == 23:
+		w.sweep(w.rand.IntN(len(w.ledgers)))
 	case len(w.flights) > 0:
 		w.advance(w.flights[w.rand.IntN(len(w.flights))])
 	}
@@ -146,7 +179,7 @@ func (w *walk) anyCall() *routing.Call {
 	key := w.anyKey()
 	kinds := []routing.Kind{
 		routing.KindCreate, routing.KindCreate, routing.KindCreate, routing.KindDelete, routing.KindDelete,
-		routing.KindDelete, routing.KindPoll, routing.KindPoll, routing.KindPoll,
+		routing.KindDelete, routing.KindPoll, routing.KindPoll, routing.KindPoll, routing.KindFetch,
 	}
 	if key.Binding == "" {
 		kinds = append(kinds, routing.KindUpdate)
@@ -174,23 +207,48 @@ func (w *walk) newCall(kind routing.Kind, key routing.Key) *routing.Call {
 
 func (w *walk) begin(call *routing.Call) *walkFlight {
 	w.t.Helper()
-	started := time.Now()
-	entry, err := w.ledger.Begin(w.t.Context(), call, walkConfig{})
-	if err != nil {
+	f := &walkFlight{
+		ledger: w.ledgers[w.rand.IntN(len(w.ledgers))], started: time.Now(), slow: w.rand.IntN(3) == 0,
+	}
+	if w.rand.IntN(3) == 0 {
+		// A GET comes and goes before it, so its record may be cached.
+		_, err := f.ledger.Begin(w.t.Context(), w.newCall(routing.KindFetch, call.Key), walkConfig{})
+		if err != nil && !w.failed(err) {
+			w.fatalf("begin: %v", err)
+		}
+	}
+	if w.rand.IntN(3) == 0 {
+		w.message(f.ledger)
+	}
+	if !w.enter(f, call) {
+		return nil
+	}
+	w.flights = append(w.flights, f)
+	return f
+}
+
+// enter begins a call of a flight. It returns false if the call is refused as it should be, or if the store fails.
+func (w *walk) enter(f *walkFlight, call *routing.Call) bool {
+	w.t.Helper()
+	entry, err := f.ledger.Begin(w.t.Context(), call, walkConfig{})
+	switch {
+	case w.failed(err):
+		w.note("%s %s %v: not begun, the store fails: %s", call.Token, call.Kind, call.Key, w.describe(call.Key))
+		return false
+	case err != nil:
 		w.fatalf("begin: %v", err)
 	}
-	w.note("%s %s %v %s: begun, %q: %s", call.Token, call.Kind, call.Key, call.Operation, entry.Decision.Refusal,
-		w.describe(call.Key))
+	f.entry = entry
+	w.note("%s %s %v %s: begun, cached %t, %q: %s", call.Token, call.Kind, call.Key, call.Operation, entry.Cached,
+		entry.Decision.Refusal, w.describe(call.Key))
 	switch refusal := entry.Decision.Refusal; {
 	case refusal == routing.RefusalNone:
+		return true
 	case refusal == routing.RefusalNeverSent && call.Key.Binding == "" && !w.heldByUs(call.Key):
-		return nil
 	default:
 		w.fatalf("refused: %s", refusal)
 	}
-	f := &walkFlight{entry: entry, started: started, slow: w.rand.IntN(3) == 0}
-	w.flights = append(w.flights, f)
-	return f
+	return false
 }
 
 // record reads what the store holds of a key.
@@ -216,7 +274,8 @@ func (w *walk) describe(key routing.Key) string {
 		record.DoubtUntil > routing.At(time.Now()))
 }
 
-// heldByUs tells whether the backend holds a thing because of a call through the gateway. What it held before is not judged.
+// heldByUs tells whether the backend holds a thing because of a call through the gateway. What it held before is not
+// judged.
 func (w *walk) heldByUs(key routing.Key) bool {
 	thing := w.backend.things[key]
 	return thing.ours && thing.mayHold()
@@ -257,6 +316,9 @@ func (w *walk) end(key routing.Key) {
 	w.t.Helper()
 	thing := w.backend.things[key]
 	for range 20 {
+		for _, ledger := range w.ledgers {
+			ledger.store.deliver(math.MaxInt)
+		}
 		record := w.record(key)
 		if (!thing.holds || !thing.ours) && (record == nil || !record.Live()) {
 			return
@@ -275,6 +337,12 @@ func (w *walk) end(key routing.Key) {
 			poll.pending, poll.expires = true, time.Now().Add(walkTimeout)
 			w.execute(poll, true)
 			w.close(poll)
+			if class := poll.outcome.Class; class == routing.ClassSucceeded || class == routing.ClassGone {
+				// Every create's time was over when the delete was sent, so there is nothing to wait for.
+				if record := w.record(key); record.Live() {
+					w.fatalf("%v: the deletion succeeded, and the record is %s", key, encodeRecord(w.t, record))
+				}
+			}
 		}
 		w.judge()
 	}

@@ -11,7 +11,7 @@ import (
 // ClusterNode makes the server a cluster of one node that has all slots. It answers a client that knows nothing of
 // clusters too, but refuses a script whose keys are not in one slot.
 func ClusterNode() Option {
-	return func(s *Server) { s.cluster = true }
+	return startAs(wholeCluster)
 }
 
 // takeSlots makes the server a whole cluster and waits until it thinks so too.

@@ -5,7 +5,8 @@
 //
 //	func TestMain(m *testing.M) { os.Exit(redistest.Main(m)) }
 //
-// and they call Shared and keep apart by their key prefixes.
+// and they call Shared and keep apart by their key prefixes. StartSentinel and StartCluster start several servers that
+// watch over each other; SharedSentinel and SharedCluster are the ones that a package's tests have in common.
 package redistest
 
 import (
@@ -14,7 +15,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -47,14 +50,34 @@ type Server struct {
 	Password string
 
 	settings []string
-	cluster  bool
-	port     int
-	folder   string
+	// sentinelSettings are what a sentinel has in place of settings.
+	sentinelSettings []string
+	mode             mode
+	// encryption is nil for a server without TLS.
+	encryption *Certificate
+	port       int
+	// bus is the port on which members of a cluster speak to each other.
+	bus    int
+	folder string
 
 	mu      sync.Mutex
 	process *process
 	client  *redis.Client
 }
+
+// mode is what a server is started as.
+type mode int
+
+const (
+	// watched is a server that sentinels watch over. Without a mode it is a server by itself.
+	watched mode = iota + 1
+	// sentinel is a process that watches over servers and holds no data.
+	sentinel
+	// member is a member of a cluster.
+	member
+	// wholeCluster is a cluster of one node.
+	wholeCluster
+)
 
 // process is one run of the server.
 type process struct {
@@ -70,12 +93,17 @@ type Option func(*Server)
 // Password has the server demand a password. It is not part of the command line.
 func Password(password string) Option {
 	return func(s *Server) {
+		if s.mode == sentinel {
+			s.sentinelSettings = append(s.sentinelSettings, "sentinel auth-pass "+MasterName+" "+strconv.Quote(password))
+			return
+		}
 		s.Password = password
-		s.settings = append(s.settings, "requirepass "+strconv.Quote(password))
+		quoted := strconv.Quote(password)
+		s.settings = append(s.settings, "requirepass "+quoted, "masterauth "+quoted)
 	}
 }
 
-// Setting adds a line of redis.conf, such as "maxmemory 1mb".
+// Setting adds a line of redis.conf, such as "maxmemory 1mb". Sentinels have settings of their own: SentinelSetting.
 func Setting(line string) Option {
 	return func(s *Server) { s.settings = append(s.settings, line) }
 }
@@ -108,12 +136,52 @@ func (s *Server) Kill(t testing.TB) {
 	s.end(t, syscall.SIGKILL)
 }
 
+// Freeze stops the server in its tracks: it keeps its connections and answers nothing. It must be running.
+func (s *Server) Freeze(t testing.TB) {
+	t.Helper()
+	s.send(t, syscall.SIGSTOP)
+}
+
+// Thaw lets a frozen server go on, as if no time had passed.
+func (s *Server) Thaw(t testing.TB) {
+	t.Helper()
+	s.send(t, syscall.SIGCONT)
+}
+
+func (s *Server) send(t testing.TB, signal syscall.Signal) {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.process == nil {
+		t.Fatalf("redis-server on %s does not run", s.Addr)
+	}
+	if err := s.process.command.Process.Signal(signal); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Restart starts the server again with the data it had, on the same port; a running one is stopped first.
 func (s *Server) Restart(t testing.TB) {
 	t.Helper()
 	s.Stop(t)
 	if err := s.run(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// Wipe takes from a server that does not run what it wrote to the disk, so that it comes back empty. A member of a cluster
+// still knows the others and which slots are its own.
+func (s *Server) Wipe(t testing.TB) {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.process != nil {
+		t.Fatalf("redis-server on %s runs", s.Addr)
+	}
+	for _, name := range []string{"appendonlydir", "appendonly.aof", "dump.rdb"} {
+		if err := os.RemoveAll(filepath.Join(s.folder, name)); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
@@ -132,6 +200,7 @@ func (s *Server) signal(signal syscall.Signal) error {
 		return nil
 	}
 	_ = s.process.command.Process.Signal(signal)
+	_ = s.process.command.Process.Signal(syscall.SIGCONT)
 	select {
 	case <-s.process.ended:
 	case <-time.After(startDeadline):
@@ -162,17 +231,18 @@ func start(folder string, options ...Option) (*Server, error) {
 		if server.port, err = freePort(); err != nil {
 			return nil, err
 		}
-		if server.cluster {
-			// The port of the cluster bus; by default it is the other one plus 10000, which may be none.
-			bus, err := freePort()
-			if err != nil {
+		if server.mode == member || server.mode == wholeCluster {
+			// By default the port of the cluster bus is the other one plus 10000, which may be none.
+			if server.bus, err = freePort(); err != nil {
 				return nil, err
 			}
-			server.settings = append(server.settings, "cluster-enabled yes", "cluster-port "+strconv.Itoa(bus))
 		}
 		server.Addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(server.port))
-		server.client = redis.NewClient(&redis.Options{Addr: server.Addr, Password: server.Password, Protocol: 2})
-		if err = server.run(); err == nil && server.cluster {
+		server.client = redis.NewClient(server.clientOptions())
+		if err = server.writeConfiguration(); err == nil {
+			err = server.run()
+		}
+		if err == nil && server.mode == wholeCluster {
 			err = server.takeSlots()
 		}
 		if err == nil {
@@ -187,13 +257,20 @@ func start(folder string, options ...Option) (*Server, error) {
 	return nil, err
 }
 
+func (s *Server) clientOptions() *redis.Options {
+	return &redis.Options{
+		Addr: s.Addr, Password: s.Password, Protocol: 2, ContextTimeoutEnabled: true, DialerRetries: 1, TLSConfig: s.TLS(),
+	}
+}
+
 // run starts the process and waits until it answers.
 func (s *Server) run() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p := &process{command: exec.Command("redis-server", "-"), ended: make(chan struct{})}
-	// The configuration goes through standard input, so that a password does not show in the list of processes.
-	p.command.Stdin = strings.NewReader(s.configuration())
+	p := &process{command: exec.Command("redis-server", s.arguments()...), ended: make(chan struct{})}
+	if !s.hasFile() {
+		p.command.Stdin = strings.NewReader(s.configuration())
+	}
 	p.command.Stdout = &p.output
 	p.command.Stderr = &p.output
 	p.command.Dir = s.folder
@@ -215,20 +292,10 @@ func (s *Server) run() error {
 		return fmt.Errorf("starting redis-server on %s: %w\n%s", s.Addr, err, output)
 	}
 	s.process = p
+	if s.mode == sentinel {
+		return s.hurry()
+	}
 	return nil
-}
-
-func (s *Server) configuration() string {
-	lines := append([]string{
-		"bind 127.0.0.1",
-		"port " + strconv.Itoa(s.port),
-		"dir " + strconv.Quote(s.folder),
-		"daemonize no",
-		`save ""`,
-		"appendonly yes",
-		"loglevel notice",
-	}, s.settings...)
-	return strings.Join(lines, "\n") + "\n"
 }
 
 // awaitReady polls with PING until the server is up and has loaded its data.
@@ -236,10 +303,9 @@ func (s *Server) awaitReady(p *process) error {
 	ctx, cancel := context.WithTimeout(context.Background(), startDeadline)
 	defer cancel()
 	// Not the client of the test: it may still have connections to the former run.
-	client := redis.NewClient(&redis.Options{
-		Addr: s.Addr, Password: s.Password, Protocol: 2, ContextTimeoutEnabled: true,
-		MaxRetries: -1, DialerRetries: 1,
-	})
+	options := s.clientOptions()
+	options.MaxRetries = -1
+	client := redis.NewClient(options)
 	defer func() { _ = client.Close() }()
 	poll := time.NewTicker(pollInterval)
 	defer poll.Stop()
@@ -265,13 +331,4 @@ func connectable(ctx context.Context, address string) bool {
 	}
 	_ = connection.Close()
 	return true
-}
-
-func freePort() (int, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, fmt.Errorf("looking for a free port: %w", err)
-	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().(*net.TCPAddr).Port, nil
 }

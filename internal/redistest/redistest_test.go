@@ -52,6 +52,20 @@ func TestDataOutlivesStopAndKill(t *testing.T) {
 	}
 }
 
+func TestWipedServerComesBackEmpty(t *testing.T) {
+	t.Parallel()
+	server := Start(t)
+	if err := server.Client().Set(t.Context(), "k", "v", 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	server.Kill(t)
+	server.Wipe(t)
+	server.Restart(t)
+	if got, err := server.Client().DBSize(t.Context()).Result(); err != nil || got != 0 {
+		t.Errorf("got %d keys, %v, want none", got, err)
+	}
+}
+
 func TestPassword(t *testing.T) {
 	t.Parallel()
 	const password = `s3cret "with" spaces`

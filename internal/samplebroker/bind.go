@@ -177,10 +177,14 @@ func (b *Broker) newBinding(i *instance, id string, chosen bindingAttributes, p 
 			RenewBefore: now.Add(lifetime / 5 * 4).Format(timeForm),
 		}
 	}
+	held := i.binding(id) != nil
 	if old := i.bindings[id]; old != nil {
 		bound.history = old.history
 	}
 	i.bindings[id] = bound
+	if !held {
+		b.observe(i.id, id, true)
+	}
 	i.lastActive = b.now()
 	return bound
 }

@@ -72,8 +72,9 @@ func (i *instance) bindingRuns() bool {
 }
 
 // buryBinding makes a tombstone of a binding.
-func (i *instance) buryBinding(bound *binding) {
+func (b *Broker) buryBinding(i *instance, bound *binding) {
 	bound.phase = phaseGone
+	b.observe(i.id, bound.id, false)
 	if oldest, full := i.graves.bury(bound.id); full {
 		if forgotten := i.bindings[oldest]; forgotten != nil && forgotten.phase == phaseGone {
 			delete(i.bindings, oldest)

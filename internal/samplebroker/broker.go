@@ -38,6 +38,9 @@ type Options struct {
 	Faults []Fault
 	// Now is the clock, time.Now by default. It matters to the times that are shown, and to bindings that expire.
 	Now func() time.Time
+	// OnChange is told of each instance and binding that begins or ceases to be held, in the order in which that happens,
+	// and before the call that does it is answered. It must be quick, and must not call the broker.
+	OnChange func(Change)
 }
 
 // Broker is the service broker. Its methods may be called at any time and by several goroutines.
@@ -47,6 +50,7 @@ type Broker struct {
 	stateStatus     int
 	basePath        string
 	now             func() time.Time
+	onChange        func(Change)
 	recorder        recorder
 	faults          faultList
 	closed          chan struct{}
@@ -69,6 +73,7 @@ func New(options Options) (*Broker, error) {
 		stateStatus:     options.StateStatus,
 		basePath:        options.BasePath,
 		now:             options.Now,
+		onChange:        options.OnChange,
 		closed:          make(chan struct{}),
 		instances:       make(map[string]*instance),
 	}

@@ -24,6 +24,9 @@ type Fault struct {
 	// shortens neither: the work is done all the same, as it would be at a slow broker.
 	DelayBefore Duration `json:"delay_before,omitempty"`
 	DelayAfter  Duration `json:"delay_after,omitempty"`
+	// DropAfter is how long a call may wait to be looked at. One that waited longer, be it that the machine is busy, is
+	// dropped: its connection is closed and nothing is done. 0 means that none is dropped.
+	DropAfter Duration `json:"drop_after,omitempty"`
 	// Action is what goes wrong, if anything but time.
 	Action FaultAction `json:"action,omitempty"`
 	// BeforeWork lets the action happen instead of what the call asks for. Otherwise that is done first.

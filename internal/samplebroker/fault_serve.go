@@ -10,7 +10,11 @@ import (
 
 // serveFault answers a call by a rule. Work is what the call asks for.
 func (b *Broker) serveFault(w http.ResponseWriter, r *http.Request, f Fault, work func() answer) {
+	arrived := time.Now()
 	b.wait(f.DelayBefore)
+	if f.DropAfter > 0 && time.Since(arrived) > time.Duration(f.DropAfter) {
+		cutOff()
+	}
 	a := answer{header: make(http.Header)}
 	if !f.BeforeWork {
 		a = work()

@@ -300,3 +300,21 @@ func eventually(t *testing.T, condition func() bool) {
 		}
 	}
 }
+
+// TestCallsThatWaitedTooLongAreDropped has the broker do nothing for a call that it could not begin in time.
+func TestCallsThatWaitedTooLongAreDropped(t *testing.T) {
+	t.Parallel()
+	c := start(t, samplebroker.Options{})
+	waits := samplebroker.Duration(20 * time.Millisecond)
+	c.setFaults(t,
+		samplebroker.Fault{Method: "PUT", Times: 1, DelayBefore: waits, DropAfter: waits / 2},
+		samplebroker.Fault{Method: "PUT", Times: 1, DelayBefore: waits, DropAfter: samplebroker.Duration(time.Hour)},
+	)
+	if r, err := c.try(t.Context(), "PUT "+instancePath, chosen("sync"), nil); err == nil {
+		t.Errorf("got %d, want a connection that ends", r.status)
+	}
+	if held := c.broker.Instances(); len(held) != 0 {
+		t.Errorf("got %v, want nothing done", held)
+	}
+	provisioned("sync").run(t, c)
+}

@@ -156,10 +156,11 @@ func (b *Broker) pollInstance(c *call) (answer, error) {
 // buryInstance makes a tombstone of an instance and of its bindings.
 func (b *Broker) buryInstance(i *instance) {
 	i.phase = phaseGone
+	b.observe(i.id, "", false)
 	for _, bound := range i.bindings {
 		if bound.phase != phaseGone {
 			bound.history.add(finished(kindUnbind))
-			i.buryBinding(bound)
+			b.buryBinding(i, bound)
 		}
 	}
 	if oldest, full := b.graves.bury(i.id); full {

@@ -124,9 +124,13 @@ func (b *Broker) newInstance(id string, chosen attributes, p *plan) *instance {
 		lastActive:         b.now(),
 		bindings:           make(map[string]*binding),
 	}
+	held := b.instance(id) != nil
 	if old := b.instances[id]; old != nil {
 		i.history, i.bindings, i.graves = old.history, old.bindings, old.graves
 	}
 	b.instances[id] = i
+	if !held {
+		b.observe(id, "", true)
+	}
 	return i
 }

@@ -45,11 +45,11 @@ func (b *Broker) unbind(c *call) (answer, error) {
 	}
 	if !p.settings.AsyncBindings {
 		bound.history.add(finished(kindUnbind))
-		i.buryBinding(bound)
+		b.buryBinding(i, bound)
 		return reply(http.StatusOK, emptyObject{})
 	}
 	o := b.newOperation(kindUnbind, p.settings)
-	o.succeed = func() { i.buryBinding(bound) }
+	o.succeed = func() { b.buryBinding(i, bound) }
 	if bound.phase == phaseCreating {
 		o.fail = func() { bound.phase = phaseFailed }
 	}

@@ -5,6 +5,9 @@ import "github.com/osb-gateway/caddy-osb-gateway/internal/osb"
 // SpanCatalogFetch is the name of the span around the refresh of one backend's catalog.
 const SpanCatalogFetch = "osb.catalog.fetch"
 
+// SpanUnpolled is the name of the span around the gateway's own poll of an operation that no platform polls.
+const SpanUnpolled = "osb.operation.unpolled"
+
 const operations = int(osb.SetState) + 1
 
 var serverSpanNames, backendSpanNames = func() (server, backend [operations]string) {

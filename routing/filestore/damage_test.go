@@ -7,6 +7,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/osb-gateway/caddy-osb-gateway/routing"
 	"github.com/osb-gateway/caddy-osb-gateway/routing/filestore"
@@ -17,15 +20,22 @@ import (
 func damagedFile(t *testing.T, damage func(content []byte, at int)) *filestore.Store {
 	t.Helper()
 	const victim = "this is the record that is going to be damaged"
-	path := newPath(t)
-	store := open(t, path)
+	path, clock := newPath(t), newTestClock()
+	store := open(t, path, filestore.Clock(clock.Now))
 	for n := range 500 {
 		swap(t, store, routing.Change{
 			Key:      routing.Key{Instance: routing.InstanceID("instance-" + strconv.Itoa(n))},
 			Instance: write(strings.Repeat(strconv.Itoa(n), 100)),
 		})
 	}
-	swap(t, store, routing.Change{Key: routing.Key{Instance: "victim"}, Instance: write(victim)})
+	for _, id := range []routing.InstanceID{"victim", "after"} {
+		change := routing.Change{Key: routing.Key{Instance: id}, Instance: &routing.Write{Data: []byte(id), Unfinished: true}}
+		if id == "victim" {
+			change.Instance.Data = []byte(victim)
+		}
+		swap(t, store, change)
+		clock.Advance(time.Millisecond)
+	}
 	// So long that it does not lie in the page that all else hangs on.
 	document := []byte(strings.Repeat(".", 2000) + victim)
 	if _, _, err := store.SwapDocument(t.Context(), "victim", 0, document); err != nil {
@@ -95,6 +105,16 @@ func TestDamagedRecord(t *testing.T) {
 	t.Parallel()
 	store := damagedFile(t, func(content []byte, at int) { content[at+3] ^= 0x20 })
 	wantVictimsDamaged(t, store)
+	// A listing says that it cannot be complete.
+	_, _, err := store.List(t.Context(), "", 1000)
+	if !errors.Is(err, routing.ErrUnavailable) || !strings.Contains(err.Error(), "damaged") {
+		t.Errorf("List: got %v, want an error that says that the file is damaged", err)
+	}
+	// It is still among the unfinished ones, and keeps no other out.
+	keys, err := store.Unfinished(t.Context(), 0, 10)
+	if diff := cmp.Diff([]routing.Key{{Instance: "victim"}, {Instance: "after"}}, keys); diff != "" || err != nil {
+		t.Errorf("Unfinished: %v; the keys differ (-want +got):\n%s", err, diff)
+	}
 	// All else can be written.
 	key := routing.Key{Instance: "instance-250"}
 	held, err := store.Read(t.Context(), key)

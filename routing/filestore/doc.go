@@ -10,6 +10,7 @@
 // milliseconds since 1970 in eight:
 //
 //	meta        format, version   what the file is, and the version of its layout
+//	            identity          the identity of the store, where it was given one
 //	instances   <n> instance id                the record of an instance
 //	bindings    <n> instance id, binding id    the record of a binding
 //	expiries    <time> kind, key               empty; the records with a time to live, by its end

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -23,6 +24,10 @@ type Store struct {
 	path    string
 	now     func() time.Time
 	observe routing.Observer
+
+	// identity is what the file should carry; nil for anything.
+	identity  atomic.Pointer[string]
+	listeners listeners
 
 	mu     sync.RWMutex
 	closed bool
@@ -78,8 +83,13 @@ func (s *Store) Read(ctx context.Context, key routing.Key) (snapshot routing.Sna
 			return err
 		}
 		return f.view(func(tx *bbolt.Tx) error {
-			var err error
-			snapshot, err = readSnapshot(tx, key, s.now())
+			held, err := readSnapshot(tx, key, s.now())
+			if err == nil {
+				err = s.known(tx, held)
+			}
+			if err == nil {
+				snapshot = held
+			}
 			return err
 		})
 	})
@@ -104,8 +114,10 @@ func (s *Store) Swap(
 		err := f.update(ctx, func(tx *bbolt.Tx) (bool, error) {
 			var held routing.Snapshot
 			if err := guard(func() (err error) {
-				held, err = readSnapshot(tx, change.Key, s.now())
-				return err
+				if held, err = readSnapshot(tx, change.Key, s.now()); err != nil {
+					return err
+				}
+				return s.known(tx, held)
 			}); err != nil {
 				return false, err
 			}
@@ -114,6 +126,7 @@ func (s *Store) Swap(
 				return false, nil
 			}
 			*made = outcome{change.After(held.Now), true}
+			tx.OnCommit(func() { s.listeners.tell(change) })
 			return applyChange(tx, change, held.Now)
 		})
 		if err == nil {
@@ -183,6 +196,7 @@ func (s *Store) Close() error {
 	closing := s.file
 	s.file, s.closed = nil, true
 	s.mu.Unlock()
+	s.listeners.close()
 	if closing == nil {
 		return nil
 	}

@@ -96,6 +96,16 @@ func TestObserver(t *testing.T) {
 	})
 }
 
+func TestCosts(t *testing.T) {
+	t.Parallel()
+	opened := func(t *testing.T, observe routing.Observer) routing.Store {
+		t.Helper()
+		return open(t, newPath(t), filestore.Observe(observe))
+	}
+	storetest.RunCosts(t, opened)
+	storetest.RunColdCosts(t, opened)
+}
+
 func TestContentOutlivesTheStore(t *testing.T) {
 	t.Parallel()
 	path, key := newPath(t), routing.Key{Instance: "i", Binding: "b"}

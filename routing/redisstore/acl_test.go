@@ -11,11 +11,12 @@ import (
 // The permissions that the package documentation lists are enough.
 func TestDocumentedPermissions(t *testing.T) {
 	t.Parallel()
-	const commands = " +eval +evalsha +time +get +set +del +zadd +zcard +zrem +zrangebyscore +hget +hmget +hset"
+	const commands = " +eval +evalsha +time +get +mget +set +del +zadd +zcard +zrem +zrangebyscore +zrangebylex" +
+		" +hget +hmget +hset +publish +subscribe"
 	for name, more := range map[string]string{"with ROLE": " +role", "without ROLE": ""} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			server := redistest.Start(t, redistest.Setting("user app on >"+secret+" ~osb:g:*"+commands+more))
+			server := redistest.Start(t, redistest.Setting("user app on >"+secret+" ~osb:g:* &osb:g:*"+commands+more))
 			store := open(t, redisstore.Config{
 				Addresses: []string{server.Addr}, Username: "app", Password: secret, Gateway: "g", Timeout: patience,
 			})
@@ -30,6 +31,20 @@ func TestDocumentedPermissions(t *testing.T) {
 			}
 			if document, err := store.ReadDocument(t.Context(), "d"); err != nil || document.Version != 1 {
 				t.Errorf("ReadDocument: version %d, %v", document.Version, err)
+			}
+			for _, replace := range []bool{false, true} {
+				if err := store.Mark(t.Context(), "identity", replace); err != nil {
+					t.Errorf("Mark: %v", err)
+				}
+			}
+			if unmarked, parts, err := store.Unmarked(t.Context(), "identity"); unmarked != 0 || parts != 256 || err != nil {
+				t.Errorf("Unmarked: %d of %d, %v", unmarked, parts, err)
+			}
+			if listed := list(t, store, 10); len(listed) != 1 {
+				t.Errorf("List: %q", listed)
+			}
+			if keys, err := store.Unfinished(t.Context(), 0, 10); len(keys) != 0 || err != nil {
+				t.Errorf("Unfinished: %q, %v", keys, err)
 			}
 		})
 	}

@@ -40,18 +40,17 @@ func TestStrangeAnswers(t *testing.T) {
 
 		{"nil", "$-1\r\n", ""},
 		{"nil array", "*-1\r\n", ""},
-		{"empty array", "*0\r\n", ""},
 		{"text", "+OK\r\n", ""},
 		{"number", ":1\r\n", ""},
 		{"array of one nil", "*1\r\n$-1\r\n", ""},
 		{"array of two numbers", "*2\r\n:1\r\n:1\r\n", ""},
-		{"array of nils", "*4\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n", ""},
-		{"array of numbers", "*4\r\n:1\r\n:2\r\n:3\r\n:4\r\n", ""},
-		{"records that are numbers", "*4\r\n$1\r\n1\r\n$1\r\n1\r\n:3\r\n:4\r\n", ""},
-		{"no time", "*4\r\n$1\r\nx\r\n$1\r\n1\r\n$-1\r\n$-1\r\n", ""},
+		{"array of nils", "*5\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n", ""},
+		{"array of numbers", "*5\r\n:1\r\n:2\r\n:3\r\n:4\r\n:5\r\n", ""},
+		{"records that are numbers", "*5\r\n$1\r\n1\r\n$1\r\n1\r\n:3\r\n:4\r\n$-1\r\n", ""},
+		{"no time", "*5\r\n$1\r\nx\r\n$1\r\n1\r\n$-1\r\n$-1\r\n$-1\r\n", ""},
 		{"array in an array", "*1\r\n*1\r\n:1\r\n", ""},
 		{"too many", "*6\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n", ""},
-		{"cut short", "*4\r\n$10\r\n17", ""},
+		{"cut short", "*5\r\n$10\r\n17", ""},
 		{"another protocol", "HTTP/1.1 400 Bad Request\r\n\r\n", ""},
 		{"nothing", "", ""},
 	}
@@ -64,6 +63,26 @@ func TestStrangeAnswers(t *testing.T) {
 			wantError(t, err, test.want)
 		})
 	}
+}
+
+// To a listing an empty array is a proper answer, to all else it is none.
+func TestEmptyAnswers(t *testing.T) {
+	t.Parallel()
+	store := open(t, redisstore.Config{Addresses: []string{fakeServer(t, "*0\r\n")}, Timeout: patience})
+	key := routing.Key{Instance: "i"}
+	_, err := store.Read(t.Context(), key)
+	wantError(t, err, "")
+	_, _, err = store.Swap(t.Context(), routing.Change{Key: key, Instance: write("x")})
+	wantError(t, err, "")
+	_, err = store.ReadDocument(t.Context(), "d")
+	wantError(t, err, "")
+	_, _, err = store.SwapDocument(t.Context(), "d", 0, nil)
+	wantError(t, err, "")
+	_, err = store.Unfinished(t.Context(), 0, 10)
+	wantError(t, err, "")
+	wantError(t, store.Mark(t.Context(), "identity", true), "")
+	_, _, err = store.Unmarked(t.Context(), "identity")
+	wantError(t, err, "")
 }
 
 // fakeServer answers the handshake as a server that knows none of it, and anything else with one answer. What is no

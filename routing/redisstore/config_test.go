@@ -33,6 +33,13 @@ func TestConfigIsAccepted(t *testing.T) {
 		{"url with everything", redisstore.Config{URL: "rediss://u:" + secret + "%2F%40@localhost:6380/15"}},
 		{"url of IPv6", redisstore.Config{URL: "redis://[::1]:6379/"}},
 		{"url with password beside it", redisstore.Config{URL: "redis://u@localhost", Password: secret}},
+		{"cluster", redisstore.Config{Addresses: []string{"a", "b:1", "[::1]"}, Cluster: true}},
+		{"cluster by url", redisstore.Config{URL: "rediss://u:" + secret + "@localhost", Cluster: true}},
+		{"sentinels", redisstore.Config{
+			Addresses: []string{"a", "b"}, SentinelMaster: "m", SentinelUsername: "u", SentinelPassword: secret,
+			Username: "u", Password: secret, DB: 3, WaitReplicas: new(5), WaitTimeout: time.Millisecond,
+		}},
+		{"no replicas", redisstore.Config{Addresses: []string{"a"}, Cluster: true, WaitReplicas: new(0)}},
 		{"url with TLS", redisstore.Config{URL: "rediss://localhost", TLS: &tls.Config{ServerName: "other"}}},
 	}
 	for _, test := range tests {
@@ -52,7 +59,33 @@ func TestConfigIsRefused(t *testing.T) {
 	}{
 		{"nothing", redisstore.Config{}, "url or address is missing"},
 		{"both", redisstore.Config{URL: "redis://localhost", Addresses: []string{"localhost:6379"}}, "exclude each other"},
-		{"two addresses", redisstore.Config{Addresses: []string{"a:1", "b:1"}}, "a single server"},
+		{"two addresses", redisstore.Config{Addresses: []string{"a:1", "b:1"}}, "need cluster or sentinel_master"},
+		{"an address twice", redisstore.Config{Addresses: []string{"a", "a:6379"}, Cluster: true}, "twice"},
+		{"cluster and sentinels", redisstore.Config{
+			Addresses: []string{"a:1"}, Cluster: true, SentinelMaster: "m",
+		}, "exclude each other"},
+		{"cluster with db", redisstore.Config{Addresses: []string{"a:1"}, Cluster: true, DB: 1}, "db 0 only"},
+		{"cluster with db in the url", redisstore.Config{URL: "redis://a:1/1", Cluster: true}, "db 0 only"},
+		{"sentinels by url", redisstore.Config{URL: "redis://a:1", SentinelMaster: "m"}, "by address"},
+		{"password for no sentinels", redisstore.Config{
+			Addresses: []string{"a:1"}, SentinelPassword: secret,
+		}, "without sentinel_master"},
+		{"user for no sentinels", redisstore.Config{
+			Addresses: []string{"a:1"}, SentinelUsername: "u",
+		}, "without sentinel_master"},
+		{"user without password for sentinels", redisstore.Config{
+			Addresses: []string{"a:1"}, SentinelMaster: "m", SentinelUsername: "u",
+		}, "without a password"},
+		{"negative replicas", redisstore.Config{Addresses: []string{"a:1"}, WaitReplicas: new(-1)}, "negative"},
+		{"wait as long as the timeout", redisstore.Config{
+			Addresses: []string{"a:1"}, WaitTimeout: time.Second, Timeout: time.Second,
+		}, "not shorter"},
+		{"wait as long as the default timeout", redisstore.Config{
+			Addresses: []string{"a:1"}, WaitTimeout: 500 * time.Millisecond,
+		}, "not shorter"},
+		{"wait of nearly nothing", redisstore.Config{
+			Addresses: []string{"a:1"}, WaitTimeout: time.Microsecond,
+		}, "less than a millisecond"},
 		{"address with bad port", redisstore.Config{Addresses: []string{"localhost:x"}}, "port"},
 		{"address with port 0", redisstore.Config{Addresses: []string{"localhost:0"}}, "port"},
 		{"address with large port", redisstore.Config{Addresses: []string{"localhost:65536"}}, "port"},
@@ -113,6 +146,8 @@ func TestConfigIsPrintedWithoutSecrets(t *testing.T) {
 	t.Parallel()
 	configs := []redisstore.Config{
 		{Addresses: []string{"localhost:6379"}, Password: secret},
+		{URL: "redis://u:" + secret + "@localhost:6379", Cluster: true},
+		{Addresses: []string{"localhost:26379"}, SentinelMaster: "m", SentinelPassword: secret, Password: secret},
 		{URL: "redis://u:" + secret + "@localhost:6379"},
 		{URL: "redis://u:" + secret + "#broken@localhost:6379"},
 		{URL: secret},
@@ -126,7 +161,7 @@ func TestConfigIsPrintedWithoutSecrets(t *testing.T) {
 			t.Errorf("the secret shows in %s", printed)
 		}
 	}
-	if got, want := fmt.Sprint(configs[1]), "localhost:6379"; !strings.Contains(got, want) {
+	if got, want := fmt.Sprint(configs[1]), "cluster localhost:6379"; !strings.Contains(got, want) {
 		t.Errorf("got %q, want it to say %q", got, want)
 	}
 }

@@ -29,13 +29,19 @@ var keepAlive = net.KeepAliveConfig{
 }
 
 // dialer returns what the client connects with; config is nil for a connection without TLS. Unlike the one of the
-// client it minds the deadline during the TLS handshake.
-func dialer(config *tls.Config) func(ctx context.Context, network, address string) (net.Conn, error) {
+// client it minds the deadline during the TLS handshake. Without a name in config the certificate must be for the host
+// that is dialled.
+func dialer(config *tls.Config) dial {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		plain := net.Dialer{KeepAliveConfig: keepAlive}
 		connection, err := plain.DialContext(ctx, network, address)
 		if err != nil || config == nil {
 			return connection, err
+		}
+		config := config
+		if config.ServerName == "" {
+			config = config.Clone()
+			config.ServerName, _, _ = net.SplitHostPort(address)
 		}
 		encrypted := tls.Client(connection, config)
 		if err := encrypted.HandshakeContext(ctx); err != nil {

@@ -8,7 +8,9 @@
 //	<prefix>:<gateway>:{<bucket>}:instance:<instance id>               string: the record of an instance
 //	<prefix>:<gateway>:{<bucket>}:binding:<instance id>:<binding id>   string: the record of a binding
 //	<prefix>:<gateway>:{<bucket>}:ids                                  sorted set: the bucket's records
+//	<prefix>:<gateway>:{<bucket>}:expiries                             sorted set: those with a time to live
 //	<prefix>:<gateway>:{<bucket>}:unfinished                           sorted set: those with an unfinished operation
+//	<prefix>:<gateway>:{<bucket>}:store                                string: the identity of the store
 //	<prefix>:<gateway>:{documents}:<name>                              hash: version and data of a document
 //
 // The bucket is a number from 0 to 255, a hash of the decoded instance id (see bucket). The tag is not the id itself,
@@ -16,10 +18,20 @@
 // percent-encoded: all but letters, digits and "-._~" is written as % and two upper-case hexadecimal digits. So keys
 // are printable, and a colon in an id is not mistaken for the one between two ids.
 //
-// The members of both sorted sets are what follows the tag in a record's key, such as "instance:<instance id>". The
-// score in ids is 0, or for a record with a time to live the moment it ends; the score in unfinished is the time of the
-// last write. Both are milliseconds since 1970 by the clock of the server. A record that expires stays in the sets for
-// a while: each write takes a few such members out of the sets of its own bucket.
+// The members of the sorted sets are what follows the tag in a record's key, such as "instance:<instance id>". The
+// score in ids is 0, so that their order is that of the members, on every server; in expiries it is the moment when the
+// record ends, in unfinished the time of the last write. Both are milliseconds since 1970 by the clock of the server. A
+// record that expires stays in the sets for a while: each write takes a few such members out of the sets of its own
+// bucket.
+//
+// Every bucket carries the identity of the store, for in a cluster each may be lost alone. A record is called absent
+// only where the bucket carries the identity that is expected.
+//
+// # Changes
+//
+// Each write is told of on the channel <prefix>:<gateway>:changes, by the script that makes it: the message holds the
+// members of the records that it wrote, with a space between two. Messages that begin with "heartbeat:" are no changes:
+// who listens sends them, from each master, and knows by their return that changes would come too.
 //
 // # Guarantees
 //
@@ -33,7 +45,8 @@
 //
 // # Server
 //
-// It is Redis 5 or later. A user of its own needs the keys <prefix>:<gateway>:* and the commands EVAL, EVALSHA, TIME,
-// GET, SET, DEL, ZADD, ZCARD, ZREM, ZRANGEBYSCORE, HGET, HMGET and HSET, and ROLE, without which a replica is noticed
+// It is Redis 5 or later. A user of its own needs the keys <prefix>:<gateway>:*, the channel
+// <prefix>:<gateway>:changes, and the commands EVAL, EVALSHA, TIME, GET, MGET, SET, DEL, ZADD, ZCARD, ZREM,
+// ZRANGEBYSCORE, ZRANGEBYLEX, HGET, HMGET, HSET, PUBLISH and SUBSCRIBE, and ROLE, without which a replica is noticed
 // only by its refusal of writes.
 package redisstore

@@ -13,20 +13,31 @@ import (
 	"github.com/osb-gateway/caddy-osb-gateway/routing"
 )
 
+const (
+	wrongCredentials = "wrong username or password; check the credentials of the store"
+	wantsPassword    = "the server wants a password; configure one for the store"
+	wantsNoPassword  = "the server has no password; remove it from the store"
+	lacksPermission  = "the user of the store lacks a permission; " +
+		"allow it the scripts, commands, keys and channels of the store"
+)
+
 // answers tells what to do about an answer of the server that begins with the code, or that holds it: before Redis 7 an
 // error inside a script is wrapped in text. The first that fits counts.
 var answers = []struct{ code, advice string }{
-	{"WRONGPASS", "wrong username or password; check the credentials of the store"},
-	{"NOAUTH", "the server wants a password; configure one for the store"},
-	{"invalid username-password pair", "wrong username or password; check the credentials of the store"},
-	{"AUTH <password> called without any password", "the server has no password; remove it from the store"},
-	{"NOPERM", "the user of the store lacks a permission; allow it the scripts, commands and keys of the store"},
+	{"WRONGPASS", wrongCredentials},
+	{"NOAUTH", wantsPassword},
+	{"invalid username-password pair", wrongCredentials},
+	{"AUTH <password> called without any password", wantsNoPassword},
+	{"NOPERM", lacksPermission},
+	{"ERR The user executing the script can't", lacksPermission},
 	{"DB index is out of range", "the server has no database of that number; correct the db of the store"},
 	{"invalid DB index", "the server has no database of that number; correct the db of the store"},
 	{"SELECT is not allowed in cluster mode", "the server is part of a cluster, which has db 0 only"},
-	{"MOVED", "the server is part of a cluster, of which the store knows one member only"},
-	{"ASK", "the server is part of a cluster, of which the store knows one member only"},
-	{"CLUSTERDOWN", "the cluster that the server belongs to is down"},
+	{"MOVED", "the server is part of a cluster; configure the store with cluster"},
+	{"ASK", "the server is part of a cluster; configure the store with cluster"},
+	{"CLUSTERDOWN", "the cluster does not serve these keys at present; a failover may be under way"},
+	{"TRYAGAIN", "the keys are on their way to another member of the cluster"},
+	{"ERR This instance has cluster support disabled", "the server is not part of a cluster; remove cluster from the store"},
 	{"CROSSSLOT", "the server is part of a cluster and refuses the keys of the store"},
 	{"READONLY", "the server is a read-only replica; point the store to the master"},
 	{"MASTERDOWN", "the server is a replica that lost its master; point the store to the master"},
@@ -55,9 +66,11 @@ func (s *Store) unavailable(err error) error {
 func (s *Store) advice(err error) string {
 	var answer redis.Error
 	var network *net.OpError
+	var sentinel *sentinelError
+	var few *tooFewReplicasError
 	switch {
 	case errors.Is(err, redis.ErrClosed), errors.Is(err, errClosed), errors.Is(err, errHandshake),
-		errors.Is(err, errReplica):
+		errors.Is(err, errReplica), errors.As(err, &sentinel), errors.As(err, &few):
 		return ""
 	case errors.As(err, &answer):
 		return answerAdvice(answer.Error())

@@ -7,3 +7,6 @@ func Bucket(instance routing.InstanceID) byte { return bucket(instance) }
 
 // Escape is escape, for tests.
 func Escape(s string) string { return escape(s) }
+
+// Unescape is unescape, for tests.
+func Unescape(s string) (string, bool) { return unescape(s) }

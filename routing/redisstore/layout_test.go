@@ -80,11 +80,31 @@ func FuzzEscape(f *testing.F) {
 		if back, err := url.PathUnescape(escaped); err != nil || back != plain {
 			t.Errorf("%q becomes %q and is read back as %q, %v", plain, escaped, back, err)
 		}
+		if back, ok := redisstore.Unescape(escaped); !ok || back != plain {
+			t.Errorf("%q becomes %q and is read back as %q, %t", plain, escaped, back, ok)
+		}
 		if at := strings.IndexFunc(escaped, func(r rune) bool { return r <= ' ' || r > '~' }); at >= 0 {
 			t.Errorf("%q becomes %q, which is not printable at %d", plain, escaped, at)
 		}
 		if strings.ContainsAny(escaped, ":{}*?[]") {
 			t.Errorf("%q becomes %q, which holds a character that means something", plain, escaped)
+		}
+	})
+}
+
+// What escape never makes is not read as anything.
+func FuzzUnescape(f *testing.F) {
+	for _, seed := range []string{"", "a%3Ab", "a%3ab", "%41", "%", "%4", "%4G", "%%", "a:b", "\xff", "a b", "%00%FF"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, escaped string) {
+		plain, ok := redisstore.Unescape(escaped)
+		if ok && redisstore.Escape(plain) != escaped || !ok && plain != "" {
+			t.Errorf("%q is read as %q, %t", escaped, plain, ok)
+		}
+		decoded, err := url.PathUnescape(escaped)
+		if isMade := err == nil && redisstore.Escape(decoded) == escaped; isMade != ok {
+			t.Errorf("%q: got %t, want %t", escaped, ok, isMade)
 		}
 	})
 }
@@ -112,6 +132,7 @@ func TestLayout(t *testing.T) {
 		p + "{242}:instance:%7Dx":          "string",
 		p + "{242}:binding:%7Dx:b%3A%FF":   "string",
 		p + "{242}:ids":                    "zset",
+		p + "{242}:expiries":               "zset",
 		p + "{242}:unfinished":             "zset",
 		p + "{documents}:catalog%2F%C3%A4": "hash",
 	}
@@ -125,6 +146,15 @@ func TestLayout(t *testing.T) {
 	if got := server.Client().Get(t.Context(), p+"{242}:instance:%7Dx").Val(); got != "the instance" {
 		t.Errorf("the instance is %q", got)
 	}
+	if err := store.Mark(t.Context(), "the identity", false); err != nil {
+		t.Fatal(err)
+	}
+	for bucket := range 256 {
+		name := p + "{" + strconv.Itoa(bucket) + "}:store"
+		if got := server.Client().Get(t.Context(), name).Val(); got != "the identity" {
+			t.Errorf("%s is %q", name, got)
+		}
+	}
 	wantHash := map[string]string{"version": "1", "data": "content"}
 	gotHash := server.Client().HGetAll(t.Context(), p+"{documents}:catalog%2F%C3%A4").Val()
 	if diff := cmp.Diff(wantHash, gotHash); diff != "" {
@@ -137,54 +167,59 @@ func TestIndexes(t *testing.T) {
 	server := redistest.Shared(t)
 	store := openShared(t)
 	key := routing.Key{Instance: "i", Binding: "b"}
-	members := func(set string) map[string]bool {
+	// The values tell whether a member has a score.
+	type set = map[string]bool
+	members := func(name string) set {
 		t.Helper()
-		scores, err := server.Client().ZRangeWithScores(t.Context(), setKey(store.prefix, "i", set), 0, -1).Result()
+		scores, err := server.Client().ZRangeWithScores(t.Context(), setKey(store.prefix, "i", name), 0, -1).Result()
 		if err != nil {
 			t.Fatal(err)
 		}
-		found := make(map[string]bool)
+		found := make(set)
 		for _, score := range scores {
 			found[score.Member.(string)] = score.Score != 0
 		}
 		return found
 	}
-	want := func(what string, ids, unfinished map[string]bool) {
+	want := func(what string, ids, expiries, unfinished set) {
 		t.Helper()
-		if diff := cmp.Diff(ids, members("ids")); diff != "" {
-			t.Errorf("%s: ids differ (-want +got):\n%s", what, diff)
-		}
-		if diff := cmp.Diff(unfinished, members("unfinished")); diff != "" {
-			t.Errorf("%s: unfinished differ (-want +got):\n%s", what, diff)
+		for name, want := range map[string]set{"ids": ids, "expiries": expiries, "unfinished": unfinished} {
+			if diff := cmp.Diff(want, members(name)); diff != "" {
+				t.Errorf("%s: %s differ (-want +got):\n%s", what, name, diff)
+			}
 		}
 	}
-	// The values tell whether a member has a score.
-	type set = map[string]bool
 	unfinished := func(data string) *routing.Write { return &routing.Write{Data: []byte(data), Unfinished: true} }
+	both := set{"instance:i": false, "binding:i:b": false}
 
 	held := swap(t, store, routing.Change{Key: key, Instance: unfinished("1"), Binding: write("1")})
-	want("instance unfinished", set{"instance:i": false, "binding:i:b": false}, set{"instance:i": true})
+	want("instance unfinished", both, set{}, set{"instance:i": true})
 
 	held = swap(t, store, routing.Change{Key: key, Old: held, Binding: unfinished("2")})
-	want("both unfinished", set{"instance:i": false, "binding:i:b": false}, set{"instance:i": true, "binding:i:b": true})
+	want("both unfinished", both, set{}, set{"instance:i": true, "binding:i:b": true})
 
 	held = swap(t, store, routing.Change{
 		Key: key, Old: held, Instance: &routing.Write{Data: []byte("3"), TTL: time.Hour},
 	})
-	want("instance ends", set{"instance:i": true, "binding:i:b": false}, set{"binding:i:b": true})
+	want("instance ends", both, set{"instance:i": true}, set{"binding:i:b": true})
 
 	if _, swapped, err := store.Swap(t.Context(), routing.Change{
 		Key: key, Instance: unfinished("x"), Binding: &routing.Write{},
 	}); swapped || err != nil {
 		t.Fatalf("got %t, %v, want a mismatch", swapped, err)
 	}
-	want("after a mismatch", set{"instance:i": true, "binding:i:b": false}, set{"binding:i:b": true})
+	want("after a mismatch", both, set{"instance:i": true}, set{"binding:i:b": true})
 
 	held = swap(t, store, routing.Change{Key: key, Old: held, Instance: write("4"), Binding: &routing.Write{}})
-	want("binding erased", set{"instance:i": false}, set{})
+	want("instance without an end, binding erased", set{"instance:i": false}, set{}, set{})
+
+	held = swap(t, store, routing.Change{
+		Key: key, Old: held, Instance: &routing.Write{Data: []byte("5"), TTL: time.Hour, Unfinished: true},
+	})
+	want("instance ends, unfinished", set{"instance:i": false}, set{"instance:i": true}, set{"instance:i": true})
 
 	swap(t, store, routing.Change{Key: key, Old: held, Instance: &routing.Write{}})
-	want("instance erased", set{}, set{})
+	want("instance erased", set{}, set{}, set{})
 }
 
 // The scores are the server's time in milliseconds.
@@ -196,7 +231,7 @@ func TestScoresAreTimes(t *testing.T) {
 		Key:      routing.Key{Instance: "i"},
 		Instance: &routing.Write{Data: []byte("x"), TTL: time.Hour, Unfinished: true},
 	})
-	ends := server.Client().ZScore(t.Context(), setKey(store.prefix, "i", "ids"), "instance:i").Val()
+	ends := server.Client().ZScore(t.Context(), setKey(store.prefix, "i", "expiries"), "instance:i").Val()
 	if want := float64(held.Now.Add(time.Hour).UnixMilli()); ends != want {
 		t.Errorf("the record ends at %.0f, want %.0f", ends, want)
 	}
@@ -211,16 +246,25 @@ func TestExpiredMembersAreTrimmed(t *testing.T) {
 	t.Parallel()
 	server := redistest.Shared(t)
 	store := openShared(t)
-	ids, unfinished := setKey(store.prefix, "i", "ids"), setKey(store.prefix, "i", "unfinished")
-	const expired = 40
-	for n := range expired {
-		member := redis.Z{Score: float64(1 + n), Member: "instance:expired-" + strconv.Itoa(n)}
-		server.Client().ZAdd(t.Context(), ids, member)
-		server.Client().ZAdd(t.Context(), unfinished, member)
+	ids, expiries := setKey(store.prefix, "i", "ids"), setKey(store.prefix, "i", "expiries")
+	unfinished := setKey(store.prefix, "i", "unfinished")
+	add := func(name string, score int64, member string) {
+		t.Helper()
+		err := server.Client().ZAdd(t.Context(), name, redis.Z{Score: float64(score), Member: member}).Err()
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
-	server.Client().ZAdd(t.Context(), ids,
-		redis.Z{Score: 0, Member: "instance:without-end"},
-		redis.Z{Score: float64(time.Now().Add(time.Hour).UnixMilli()), Member: "instance:with-end"})
+	const expired = 40
+	for n := range int64(expired) {
+		member := "instance:expired-" + strconv.FormatInt(n, 10)
+		add(ids, 0, member)
+		add(expiries, 1+n, member)
+		add(unfinished, 1+n, member)
+	}
+	add(ids, 0, "instance:without-end")
+	add(ids, 0, "instance:with-end")
+	add(expiries, time.Now().Add(time.Hour).UnixMilli(), "instance:with-end")
 	held := routing.Snapshot{}
 	for n, left := range []int{24, 8, 0, 0} {
 		held = swap(t, store, routing.Change{
@@ -228,6 +272,9 @@ func TestExpiredMembersAreTrimmed(t *testing.T) {
 		})
 		if got := server.Client().ZCard(t.Context(), ids).Val(); got != int64(left+3) {
 			t.Errorf("after write %d: %d ids, want %d", n+1, got, left+3)
+		}
+		if got := server.Client().ZCard(t.Context(), expiries).Val(); got != int64(left+1) {
+			t.Errorf("after write %d: %d expiries, want %d", n+1, got, left+1)
 		}
 		if got := server.Client().ZCard(t.Context(), unfinished).Val(); got != int64(left) {
 			t.Errorf("after write %d: %d unfinished, want %d", n+1, got, left)

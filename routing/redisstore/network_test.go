@@ -1,6 +1,7 @@
 package redisstore_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -198,6 +199,8 @@ type proxy struct {
 	address string
 	// swallow has the next answer thrown away and its connection cut. The connections after that are passed on again.
 	swallow atomic.Bool
+	// only, where set, limits that to answers to a command that holds it.
+	only string
 }
 
 func newProxy(t *testing.T, target string) *proxy {
@@ -209,14 +212,25 @@ func newProxy(t *testing.T, target string) *proxy {
 			return
 		}
 		defer func() { _ = server.Close() }()
+		var meant atomic.Bool
 		go func() {
-			_, _ = io.Copy(server, client)
-			_ = server.Close()
+			defer func() { _ = server.Close() }()
+			command := make([]byte, 4096)
+			for {
+				n, err := client.Read(command)
+				if err != nil {
+					return
+				}
+				meant.Store(bytes.Contains(command[:n], []byte(p.only)))
+				if _, err := server.Write(command[:n]); err != nil {
+					return
+				}
+			}
 		}()
 		answer := make([]byte, 4096)
 		for {
 			n, err := server.Read(answer)
-			if err != nil || p.swallow.CompareAndSwap(true, false) {
+			if err != nil || meant.Load() && p.swallow.CompareAndSwap(true, false) {
 				return
 			}
 			if _, err := client.Write(answer[:n]); err != nil {

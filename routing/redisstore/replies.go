@@ -10,8 +10,8 @@ import (
 )
 
 // swapArguments lists the arguments of the swap script.
-func swapArguments(keys recordKeys, change routing.Change) []any {
-	arguments := make([]any, 0, 14)
+func swapArguments(identity, changes string, keys recordKeys, change routing.Change) []any {
+	arguments := append(make([]any, 0, 16), identity, changes)
 	arguments = appendWrite(arguments, keys.instanceMember, change.Old.Instance, change.Instance)
 	if keys.bindingMember != "" {
 		arguments = appendWrite(arguments, keys.bindingMember, change.Old.Binding, change.Binding)
@@ -57,6 +57,20 @@ func parseSnapshot(reply []any) (routing.Snapshot, error) {
 		return routing.Snapshot{}, err
 	}
 	return routing.Snapshot{Instance: instance, Binding: binding, Now: now}, nil
+}
+
+// checkIdentity refuses to call a record absent in a bucket that does not carry the identity which it should have.
+func checkIdentity(bucket int, expected string, found any) error {
+	if expected == "" || found == expected {
+		return nil
+	}
+	carried := "no identity"
+	if found != nil {
+		carried = fmt.Sprintf("the identity %.80q", found)
+	}
+	return fmt.Errorf("%w: part %d of the store carries %s instead of %q, so what is not there may have been lost; "+
+		"if nothing is to be restored, run `caddy osb-gateway store accept`",
+		routing.ErrUnknownStore, bucket, carried, expected)
 }
 
 func parseTime(seconds, microseconds any) (time.Time, error) {

@@ -18,52 +18,61 @@ var errClosed = errors.New("the store is closed")
 
 // Store is a routing.Store on a Redis server.
 type Store struct {
-	client  redis.UniversalClient
-	layout  layout
-	timeout time.Duration
-	observe routing.Observer
-	closed  atomic.Bool
+	client redis.UniversalClient
+	// cluster and sentinels are set where there are some.
+	cluster   *cluster
+	sentinels *sentinels
+	waiting   waiting
+	layout    layout
+	timeout   time.Duration
+	observe   routing.Observer
+	closed    atomic.Bool
+	// identity is what each bucket should carry; nil for anything.
+	identity atomic.Pointer[string]
 	// connected tells whether there ever was a working connection.
 	connected atomic.Bool
 }
 
 // New checks the configuration and returns a store. It does not connect: the first call does.
 func New(config Config) (*Store, error) {
-	options, err := config.options()
+	target, err := config.check()
 	if err != nil {
 		return nil, fmt.Errorf("configuring the redis store: %w", err)
 	}
 	s := &Store{layout: config.layout(), timeout: config.timeout(), observe: config.Observe}
-	options.OnConnect = s.onConnect
-	s.client = redis.NewClient(options)
+	s.waiting = waiting{replicas: config.waitReplicas(), timeout: config.waitTimeout()}
+	s.connect(config, target)
 	return s, nil
-}
-
-// onConnect is called on each new connection, after it was authenticated.
-func (s *Store) onConnect(ctx context.Context, connection *redis.Conn) error {
-	s.connected.Store(true)
-	return refuseReplica(ctx, connection)
 }
 
 // Read implements routing.Store.
 func (s *Store) Read(ctx context.Context, key routing.Key) (snapshot routing.Snapshot, err error) {
 	err = s.call(ctx, routing.StoreRead, func(ctx context.Context) error {
-		reply, err := readScript.Run(ctx, s.client, s.layout.records(key).read()).Slice()
+		expected, keys := s.expected(), s.layout.records(key)
+		reply, err := readScript.Run(ctx, s.client, keys.read()).Slice()
 		if err != nil {
 			return err
 		}
-		if len(reply) != 4 {
+		if len(reply) != 5 {
 			return unexpected(reply)
 		}
-		snapshot, err = parseSnapshot(reply)
-		return err
+		read, err := parseSnapshot(reply[:4])
+		if err != nil {
+			return err
+		}
+		if read.Instance == nil && read.Binding == nil {
+			if err := checkIdentity(keys.number, expected, reply[4]); err != nil {
+				return err
+			}
+		}
+		snapshot = read
+		return nil
 	})
 	return snapshot, err
 }
 
-// Swap implements routing.Store. It does nothing about BeforeSend: a single server has a write when it acknowledges it.
-// Where replicas must have it too, such a change is to be followed by WAIT on the same connection and in the same round
-// trip, for WAIT is not allowed inside a script.
+// Swap implements routing.Store. Where replicas must have a write before a call is sent on the strength of it, it
+// returns an error if they do not have it in time: such a write may last or be lost.
 func (s *Store) Swap(
 	ctx context.Context, change routing.Change,
 ) (snapshot routing.Snapshot, swapped bool, err error) {
@@ -71,10 +80,16 @@ func (s *Store) Swap(
 		if err := change.Check(); err != nil {
 			return err
 		}
-		keys := s.layout.records(change.Key)
-		reply, err := swapScript.Run(ctx, s.client, keys.swap(), swapArguments(keys, change)...).Slice()
+		expected, keys := s.expected(), s.layout.records(change.Key)
+		reply, err := s.runSwap(ctx, change, keys.swap(), swapArguments(expected, s.layout.changes, keys, change))
 		if err != nil {
 			return err
+		}
+		if len(reply) == 2 {
+			if err := checkIdentity(keys.number, expected, reply[1]); err != nil {
+				return err
+			}
+			return unexpected(reply)
 		}
 		if len(reply) != 3 && len(reply) != 5 {
 			return unexpected(reply)
@@ -144,7 +159,14 @@ func (s *Store) Close() error {
 	if s.closed.Swap(true) {
 		return nil
 	}
-	if err := s.client.Close(); err != nil {
+	err := s.client.Close()
+	if s.cluster != nil {
+		err = errors.Join(err, s.cluster.redirected.close())
+	}
+	if s.sentinels != nil {
+		err = errors.Join(err, s.sentinels.close())
+	}
+	if err != nil {
 		return fmt.Errorf("closing the redis store: %w", err)
 	}
 	return nil

@@ -16,20 +16,9 @@ import (
 
 func TestStore(t *testing.T) {
 	t.Parallel()
-	server := redistest.Shared(t)
-	storetest.Run(t, func(t *testing.T) routing.Store { return openShared(t) }, storetest.TTL(
-		func(t *testing.T, store routing.Store, key routing.Key) (time.Duration, bool) {
-			t.Helper()
-			name := instanceKey(store.(prefixedStore).prefix, key)
-			if key.Binding != "" {
-				name = bindingKey(store.(prefixedStore).prefix, key)
-			}
-			ttl, err := server.Client().PTTL(t.Context(), name).Result()
-			if err != nil || ttl == -2 {
-				t.Fatalf("PTTL %s: %s, %v", name, ttl, err)
-			}
-			return ttl, ttl >= 0
-		}))
+	client := redistest.Shared(t).Client()
+	storetest.Run(t, func(t *testing.T) routing.Store { return openShared(t) },
+		timeToLive(func(context.Context, string) *redis.Client { return client }))
 }
 
 func TestObserver(t *testing.T) {
@@ -90,7 +79,7 @@ func TestTimeToLiveShorterThanAMillisecond(t *testing.T) {
 
 func TestSettingsReachTheServer(t *testing.T) {
 	t.Parallel()
-	server := redistest.Start(t, redistest.Setting("user app on >s3cret ~app:* +@all"))
+	server := redistest.Start(t, redistest.Setting("user app on >s3cret ~app:* &app:* +@all"))
 	config := redisstore.Config{
 		URL: "redis://app:s3cret@" + server.Addr + "/3", KeyPrefix: "app", Gateway: "g", Timeout: patience,
 	}
@@ -106,4 +95,16 @@ func TestSettingsReachTheServer(t *testing.T) {
 
 func BenchmarkStore(b *testing.B) {
 	storetest.Benchmark(b, func(b *testing.B) routing.Store { return openShared(b) })
+}
+
+func TestCosts(t *testing.T) {
+	t.Parallel()
+	opened := func(t *testing.T, observe routing.Observer) routing.Store {
+		t.Helper()
+		return open(t, redisstore.Config{
+			Addresses: []string{redistest.Shared(t).Addr}, KeyPrefix: newPrefix(), Timeout: patience, Observe: observe,
+		})
+	}
+	storetest.RunCosts(t, opened)
+	storetest.RunColdCosts(t, opened)
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http/httptest"
+	"strconv"
 	"testing"
 	"time"
 
@@ -62,7 +63,7 @@ func TestTLS(t *testing.T) {
 		// The server waits for the end of what it takes for a command.
 		{
 			"TLS to plain",
-			redisstore.Config{URL: "rediss://u:" + secret + "@" + plain, Timeout: 200 * time.Millisecond},
+			redisstore.Config{URL: "rediss://u:" + secret + "@" + plain, Timeout: 2 * time.Second},
 			"does it speak TLS on this port",
 		},
 	}
@@ -75,6 +76,48 @@ func TestTLS(t *testing.T) {
 			storetest.WantUnavailable(t.Context(), t, store)
 		})
 	}
+}
+
+// wantEncrypted uses a store on servers that speak nothing but TLS, all of them, and checks that a store which does not
+// trust them, or does not speak TLS, is refused.
+func wantEncrypted(t *testing.T, config redisstore.Config, servers *redistest.Certificate) {
+	t.Helper()
+	config.TLS = &tls.Config{RootCAs: servers.Authorities}
+	store := open(t, config)
+	awaitReady(t, storetest.Watch(t, store), 1)
+	if err := store.Mark(t.Context(), "s", false); err != nil {
+		t.Fatal(err)
+	}
+	if unmarked, _, err := store.Unmarked(t.Context(), "s"); unmarked != 0 || err != nil {
+		t.Errorf("%d parts are not marked, %v", unmarked, err)
+	}
+	for n := range 16 {
+		id := routing.InstanceID(strconv.Itoa(n))
+		swap(t, store, beforeSend(id, routing.Snapshot{}, "x"))
+		wantInstance(t, store, id, "x")
+	}
+	for _, encryption := range []*tls.Config{nil, {}} {
+		config.TLS, config.Timeout = encryption, shortTimeout
+		refused := open(t, config)
+		_, err := refused.Read(t.Context(), routing.Key{Instance: "0"})
+		if !isUnavailable(t, err) {
+			t.Errorf("with the TLS configuration %v it is not refused", encryption)
+		}
+	}
+}
+
+func TestSentinelsOverTLS(t *testing.T) {
+	t.Parallel()
+	certificate := redistest.NewCertificate(t)
+	servers := redistest.StartSentinel(t, redistest.Encrypted(certificate))
+	wantEncrypted(t, throughSentinels(servers), certificate)
+}
+
+func TestClusterOverTLS(t *testing.T) {
+	t.Parallel()
+	certificate := redistest.NewCertificate(t)
+	servers := redistest.StartCluster(t, redistest.Encrypted(certificate), redistest.Setting("cluster-node-timeout 60000"))
+	wantEncrypted(t, onCluster(servers), certificate)
 }
 
 // serveTLS puts TLS before a server, and returns its address and who vouches for it.

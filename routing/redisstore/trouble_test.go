@@ -73,7 +73,7 @@ func TestServerRefusesWhatItCannotDo(t *testing.T) {
 			"lacks a permission",
 		},
 		{
-			"no right to scripts", redistest.Setting(user + "~* +@all -@scripting -hmget"),
+			"no right to scripts", redistest.Setting(user + "~* +@all -@scripting -hmget -get -set -time -zrangebylex"),
 			redisstore.Config{Username: "app", Password: secret},
 			"lacks a permission",
 		},
@@ -159,6 +159,7 @@ func TestKeysOfAnotherType(t *testing.T) {
 		"instance":   func(prefix string) string { return instanceKey(prefix, key) },
 		"binding":    func(prefix string) string { return bindingKey(prefix, key) },
 		"ids":        func(prefix string) string { return setKey(prefix, "i", "ids") },
+		"expiries":   func(prefix string) string { return setKey(prefix, "i", "expiries") },
 		"unfinished": func(prefix string) string { return setKey(prefix, "i", "unfinished") },
 		"document":   func(prefix string) string { return prefix + ":g:{documents}:d" },
 	}

@@ -47,11 +47,17 @@ func RunObserver(t *testing.T, open func(t *testing.T, observe routing.Observer)
 		_, _, _ = store.Swap(ctx, routing.Change{Key: key, Instance: write("y")})
 		document, _ := store.ReadDocument(ctx, "d")
 		_, _, _ = store.SwapDocument(ctx, "d", document.Version, []byte("x"))
+		_, _, _ = store.List(ctx, "", 10)
+		_, _ = store.Unfinished(ctx, 0, 10)
+		_ = store.Mark(ctx, "identity", false)
+		_, _, _ = store.Unmarked(ctx, "identity")
 	}
 	want := func(outcome string) {
 		t.Helper()
 		var expected []string
-		for _, operation := range []string{"read", "swap", "swap", "read_document", "swap_document"} {
+		for _, operation := range []string{
+			"read", "swap", "swap", "read_document", "swap_document", "list", "unfinished", "mark", "unmarked",
+		} {
 			expected = append(expected, "begin "+operation, outcome+" "+operation)
 		}
 		if diff := cmp.Diff(expected, events); diff != "" {

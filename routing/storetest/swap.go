@@ -239,18 +239,3 @@ func (s *suite) impossibleChanges(t *testing.T) {
 		})
 	}
 }
-
-// unfinishedRecords only checks that the index is not in the way: reading it is no part of the interface.
-func (s *suite) unfinishedRecords(t *testing.T) {
-	store := s.start(t)
-	key := routing.Key{Instance: "i", Binding: "b"}
-	unfinished := func(data string) *routing.Write {
-		return &routing.Write{Data: []byte(data), Unfinished: true}
-	}
-	held := swap(t, store, routing.Change{Key: key, Instance: unfinished("i1"), Binding: unfinished("b1")})
-	held = swap(t, store, routing.Change{Key: key, Old: held, Instance: unfinished("i2"), Binding: write("b2")})
-	held = swap(t, store, routing.Change{Key: key, Old: held, Instance: &routing.Write{}, Binding: unfinished("b3")})
-	wantRead(t, store, key, nil, []byte("b3"))
-	swap(t, store, routing.Change{Key: key, Old: held, Instance: write("i3"), Binding: &routing.Write{}})
-	wantRead(t, store, key, []byte("i3"), nil)
-}

@@ -39,6 +39,19 @@ func WantUnavailable(ctx context.Context, t testing.TB, store routing.Store) {
 	document, swapped, err = store.SwapDocument(ctx, "d", 0, []byte("never"))
 	check("SwapDocument", err, document, routing.Document{})
 	check("SwapDocument", err, swapped, false)
+
+	page, next, err := store.List(ctx, "", 10)
+	check("List", err, page, []routing.Listed(nil))
+	check("List", err, next, "")
+
+	keys, err := store.Unfinished(ctx, 0, 10)
+	check("Unfinished", err, keys, []routing.Key(nil))
+
+	check("Mark", store.Mark(ctx, "never", true), nil, nil)
+
+	unmarked, parts, err := store.Unmarked(ctx, "never")
+	check("Unmarked", err, unmarked, 0)
+	check("Unmarked", err, parts, 0)
 }
 
 func (s *suite) closedStore(t *testing.T) {

@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 )
 
@@ -37,6 +38,9 @@ Create an instance of %s (add ?accepts_incomplete=true if the broker asks for it
 Ask for it, without saying whose it is: the gateway knows.
   %s %s
 
+See how the gateway does, and what it has recorded:
+  %s osb-gateway status --address localhost:%d
+
 Logs: %s/*.log   Metrics: http://localhost:%d/metrics
 Ctrl-C stops everything.
 `,
@@ -44,6 +48,7 @@ Ctrl-C stops everything.
 		curl, c.url,
 		service.Name, curl, body, instance,
 		curl, instance,
+		filepath.Join(s.binaries, "caddy"), s.adminPort,
 		s.directory, s.adminPort,
 	)
 }

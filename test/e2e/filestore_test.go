@@ -47,7 +47,7 @@ func TestKillDuringCreates(t *testing.T) {
 	t.Parallel()
 	onEachStore(t, func(t *testing.T, store string) {
 		w := newWorld(t, store)
-		for range 2 {
+		for range 5 {
 			acknowledged := w.createUntilKilled(t)
 			w.Restart(t)
 			for id, broker := range acknowledged {

@@ -69,7 +69,13 @@ type inFlight struct {
 // sendHeld sends a call and waits until the broker holds it.
 func (w *world) sendHeld(t *testing.T, r harness.Request, broker string) *inFlight {
 	t.Helper()
-	f := &inFlight{r, w.brokers[broker].HoldBefore(t, r.Method, path(r)), make(chan harness.Response, 1), make(chan error, 1)}
+	return w.sendWith(t, r, w.brokers[broker].HoldBefore(t, r.Method, path(r)))
+}
+
+// sendWith sends a call and waits until it is held.
+func (w *world) sendWith(t *testing.T, r harness.Request, hold *harness.Hold) *inFlight {
+	t.Helper()
+	f := &inFlight{r, hold, make(chan harness.Response, 1), make(chan error, 1)}
 	go func() {
 		answer, err := w.Try(r)
 		f.answers <- answer

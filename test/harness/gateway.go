@@ -38,6 +38,7 @@ type Gateway struct {
 	port, adminPort int
 	generation      int
 	inheritSocket   bool
+	tags            string
 	environment     []string
 	command         *exec.Cmd
 	output          *output
@@ -50,6 +51,8 @@ type Options struct {
 	Block string
 	// Global is added to the Caddyfile's global options, Site to its site before the gateway.
 	Global, Site string
+	// Sites are further sites of the Caddyfile.
+	Sites string
 	// Environment is added to a small one, as NAME=value.
 	Environment []string
 	// Directory is its home; empty means a new one.
@@ -58,8 +61,15 @@ type Options struct {
 	// On a reload Caddy otherwise listens anew beside the old socket, and when that is closed, Linux resets connections
 	// that wait in it to be accepted (unless net.ipv4.tcp_migrate_req is set).
 	InheritSocket bool
+	// Tags are the tags that the binary is built with, separated by commas.
+	Tags string
 	// PersistConfig has Caddy keep its configuration on disk, as it does by default.
 	PersistConfig bool
+	// AdminSocket is the unix socket of the admin endpoint; empty means a port of 127.0.0.1. Without a port there is no
+	// Reload.
+	AdminSocket string
+	// Quiet keeps what the gateway wrote from being printed when the test fails.
+	Quiet bool
 }
 
 // caddyfile returns the configuration as a Caddyfile.
@@ -68,12 +78,16 @@ func (o Options) caddyfile(port, adminPort, generation int) string {
 	if o.InheritSocket {
 		listen = "fd/3" // the first file after the standard ones
 	}
+	admin := fmt.Sprintf("127.0.0.1:%d", adminPort)
+	if o.AdminSocket != "" {
+		admin = "unix/" + o.AdminSocket
+	}
 	persist := "persist_config off"
 	if o.PersistConfig {
 		persist = ""
 	}
 	return fmt.Sprintf(`{
-	admin 127.0.0.1:%d
+	admin %s
 	grace_period 60s
 	%s
 	metrics
@@ -93,7 +107,8 @@ http://%s:%d {
 	bind %s
 	respond %s
 }
-`, adminPort, persist, o.Global, port, listen, o.Site, o.Block, generationHost, port, listen, generationName(generation))
+%s
+`, admin, persist, o.Global, port, listen, o.Site, o.Block, generationHost, port, listen, generationName(generation), o.Sites)
 }
 
 // Start starts a gateway and waits until it is ready. It ends with the test.
@@ -115,12 +130,9 @@ func Launch(t testing.TB, options Options) *Gateway {
 		URL:       fmt.Sprintf("http://127.0.0.1:%d", port),
 		Admin:     fmt.Sprintf("http://127.0.0.1:%d", adminPort),
 		Directory: options.Directory, port: port, adminPort: adminPort, inheritSocket: options.InheritSocket,
-		output: new(output),
-		environment: append([]string{
-			"PATH=" + os.Getenv("PATH"), "HOME=" + options.Directory,
-			"XDG_DATA_HOME=" + filepath.Join(options.Directory, "data"),
-			"XDG_CONFIG_HOME=" + filepath.Join(options.Directory, "config"),
-		}, options.Environment...),
+		tags:        options.Tags,
+		output:      new(output),
+		environment: append(baseEnvironment(options.Directory), options.Environment...),
 	}
 	g.write(t, options, g.generation)
 	g.run(t)
@@ -129,7 +141,7 @@ func Launch(t testing.TB, options Options) *Gateway {
 		if raceDetector && strings.Contains(g.Output(), "WARNING: DATA RACE") {
 			t.Error("the gateway has a data race")
 		}
-		if t.Failed() {
+		if t.Failed() && !options.Quiet {
 			t.Logf("the gateway said:\n%s", g.Output())
 		}
 	})
@@ -140,15 +152,37 @@ func Launch(t testing.TB, options Options) *Gateway {
 // it is ready. It must have ended.
 func (g *Gateway) Restart(t testing.TB) {
 	t.Helper()
+	g.Relaunch(t)
+	g.AwaitReady(t)
+}
+
+// Relaunch is Restart without waiting for the gateway to be ready.
+func (g *Gateway) Relaunch(t testing.TB) {
+	t.Helper()
 	g.AwaitEnd(t)
 	g.run(t)
-	g.AwaitReady(t)
+}
+
+// RestartWith is Restart with other variables than those of the options in the environment.
+func (g *Gateway) RestartWith(t testing.TB, environment ...string) {
+	t.Helper()
+	g.environment = append(baseEnvironment(g.Directory), environment...)
+	g.Restart(t)
+}
+
+// baseEnvironment is what every gateway has in its environment.
+func baseEnvironment(directory string) []string {
+	return []string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + directory,
+		"XDG_DATA_HOME=" + filepath.Join(directory, "data"),
+		"XDG_CONFIG_HOME=" + filepath.Join(directory, "config"),
+	}
 }
 
 // run starts the process.
 func (g *Gateway) run(t testing.TB) {
 	t.Helper()
-	command := exec.Command(Binary(t), "run", "--config", g.config(), "--adapter", "caddyfile")
+	command := exec.Command(BinaryWithTags(t, g.tags), "run", "--config", g.config(), "--adapter", "caddyfile")
 	command.Env = g.environment
 	command.Dir = g.Directory
 	command.Stdout, command.Stderr = g.output, g.output
@@ -267,4 +301,13 @@ func (o *output) String() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.buffer.String()
+}
+
+// Caddy runs another command of the gateway's binary in its home and environment, and returns all that it says.
+func (g *Gateway) Caddy(t testing.TB, arguments ...string) (string, error) {
+	t.Helper()
+	command := exec.Command(BinaryWithTags(t, g.tags), arguments...)
+	command.Env, command.Dir = g.environment, g.Directory
+	said, err := command.CombinedOutput()
+	return string(said), err
 }

@@ -20,7 +20,29 @@ type Hold struct {
 	once      sync.Once
 
 	mu      sync.Mutex
+	most    int // how many calls are kept; 0 for all
+	taken   int
 	waiting int
+	done    int
+}
+
+// Only has the hold keep so many calls waiting and let the others pass.
+func (h *Hold) Only(calls int) *Hold {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.most = calls
+	return h
+}
+
+// takes tells whether one more call is to wait.
+func (h *Hold) takes() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.most > 0 && h.taken >= h.most {
+		return false
+	}
+	h.taken++
+	return true
 }
 
 // HoldBefore keeps calls waiting before the broker looks at them. The method is that of the calls meant, empty for any,
@@ -65,6 +87,22 @@ func (h *Hold) wait() {
 	<-h.released
 }
 
+// AwaitDone waits until the broker is done with so many calls that had waited.
+func (h *Hold) AwaitDone(t testing.TB, calls int) {
+	t.Helper()
+	Await(t, "the broker to be done with calls that waited", func() bool {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		return h.done >= calls
+	})
+}
+
+func (h *Hold) end() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.done++
+}
+
 // ServeHTTP answers one call, or keeps it waiting.
 func (b *Broker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := b.holdFor(r)
@@ -72,6 +110,7 @@ func (b *Broker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		b.Broker.ServeHTTP(w, r)
 		return
 	}
+	defer h.end()
 	// A caller that hangs up must not take the body with it: the work is done all the same.
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -100,7 +139,7 @@ func (b *Broker) holdFor(r *http.Request) *Hold {
 			continue
 		default:
 		}
-		if (h.method == "" || h.method == r.Method) && h.path.MatchString(r.URL.EscapedPath()) {
+		if (h.method == "" || h.method == r.Method) && h.path.MatchString(r.URL.EscapedPath()) && h.takes() {
 			return h
 		}
 	}

@@ -1,11 +1,13 @@
 package harness
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"testing"
 )
@@ -24,7 +26,7 @@ func (g *Gateway) Reload(t testing.TB, options Options) error {
 		t.Fatal(err)
 	}
 	g.write(t, options, g.generation+1)
-	command := exec.Command(Binary(t), "reload", "--config", g.config(), "--adapter", "caddyfile", "--force",
+	command := exec.Command(BinaryWithTags(t, g.tags), "reload", "--config", g.config(), "--adapter", "caddyfile", "--force",
 		"--address", fmt.Sprintf("127.0.0.1:%d", g.adminPort))
 	command.Env = g.environment
 	said, failure := command.CombinedOutput()
@@ -72,4 +74,46 @@ func (g *Gateway) awaitGeneration(t testing.TB) {
 	})
 	// The connections that are left from before are closed now or in a moment.
 	transport.CloseIdleConnections()
+}
+
+// Adapt returns the JSON of a configuration, as the running process would have it.
+func (g *Gateway) Adapt(t testing.TB, options Options) []byte {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "Caddyfile")
+	if err := os.WriteFile(path, []byte(options.caddyfile(g.port, g.adminPort, g.generation)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	command := exec.Command(BinaryWithTags(t, g.tags), "adapt", "--config", path, "--adapter", "caddyfile")
+	command.Env = g.environment
+	adapted, err := command.Output()
+	if err != nil {
+		t.Fatalf("adapting: %v", err)
+	}
+	return adapted
+}
+
+// Load loads a configuration in JSON through Caddy's admin endpoint, also if it is the one that runs. It does not wait for
+// the end of the one before.
+func (g *Gateway) Load(t testing.TB, config []byte) {
+	t.Helper()
+	request, err := http.NewRequest(http.MethodPost, g.Admin+"/load", bytes.NewReader(config))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Cache-Control", "must-revalidate")
+	// Caddy starts its admin endpoint anew with each configuration, and cuts connections to the one before.
+	request.Close = true
+	response, err := http.DefaultClient.Do(request)
+	for attempts := 0; err != nil && attempts < 10; attempts++ {
+		request.Body = io.NopCloser(bytes.NewReader(config))
+		response, err = http.DefaultClient.Do(request)
+	}
+	if err != nil {
+		t.Fatalf("loading a configuration: %v", err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	if said, _ := io.ReadAll(response.Body); response.StatusCode != http.StatusOK {
+		t.Fatalf("loading a configuration: got %d %s", response.StatusCode, said)
+	}
 }
