@@ -139,7 +139,7 @@ func fullStatus() *statusView {
 			Kind: "redis", Description: "at redis:6379, db 0, keys osb:default", Error: "connection refused", DownSince: &at,
 			Identity: identityView{ID: "a", Found: "b", Unmarked: 1, Parts: 256, Trouble: "wiped"},
 		},
-		Cache: cacheView{Enabled: true, Ready: true, Entries: 1, Capacity: 2, Hits: 3, Misses: 4, Invalidations: 5, Outdated: 6},
+		Cache: routing.CacheStatus{Enabled: true, Ready: true, Entries: 1, Capacity: 2, Hits: 3, Misses: 4, Invalidations: 5, Outdated: 6},
 		Queue: queueView{
 			Waiting: 1, Capacity: 10_000, OldestAgeSeconds: 1.5, Retries: 2, Dropped: 3, LastError: "connection refused",
 		},

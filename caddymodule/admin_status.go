@@ -32,12 +32,12 @@ type gatewayView struct {
 	Ready bool `json:"ready"`
 	// NamesRegistered: the store knows the names of the configuration. Until it does, calls that change something get
 	// 503.
-	NamesRegistered bool           `json:"names_registered"`
-	Store           storeView      `json:"store"`
-	Cache           cacheView      `json:"cache"`
-	Queue           queueView      `json:"queue"`
-	Platforms       []platformView `json:"platforms"`
-	Backends        []backendView  `json:"backends"`
+	NamesRegistered bool                `json:"names_registered"`
+	Store           storeView           `json:"store"`
+	Cache           routing.CacheStatus `json:"cache"`
+	Queue           queueView           `json:"queue"`
+	Platforms       []platformView      `json:"platforms"`
+	Backends        []backendView       `json:"backends"`
 	// Records is the census; absent where none was asked for.
 	Records *censusView `json:"records,omitempty"`
 }
@@ -64,18 +64,6 @@ type identityView struct {
 	Unmarked int    `json:"unmarked"`
 	Parts    int    `json:"parts"`
 	Trouble  string `json:"trouble,omitempty"`
-}
-
-// cacheView is the state of the cache of records.
-type cacheView struct {
-	Enabled       bool   `json:"enabled"`
-	Ready         bool   `json:"ready"`
-	Entries       int    `json:"entries"`
-	Capacity      int    `json:"capacity"`
-	Hits          uint64 `json:"hits"`
-	Misses        uint64 `json:"misses"`
-	Invalidations uint64 `json:"invalidations"`
-	Outdated      uint64 `json:"outdated"`
 }
 
 // queueView is the queue of outcomes that could not be written at once.
@@ -175,7 +163,7 @@ func censusOptions(request *adminRequest) (censusRequest, error) {
 func (rt *runtime) status(ctx context.Context, census censusRequest) *gatewayView {
 	view := &gatewayView{
 		Name: rt.name, Ready: rt.ready(), NamesRegistered: rt.registered.Load(), Store: rt.viewStore(ctx),
-		Cache:     cacheView(rt.ledger.CacheStatus()),
+		Cache:     rt.ledger.CacheStatus(),
 		Platforms: make([]platformView, len(rt.platforms)), Backends: rt.viewBackends(),
 	}
 	for i, p := range rt.platforms {

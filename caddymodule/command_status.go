@@ -92,7 +92,7 @@ func identityText(i identityView) string {
 	return i.ID + ", the right one"
 }
 
-func cacheText(c cacheView) string {
+func cacheText(c routing.CacheStatus) string {
 	switch {
 	case !c.Enabled:
 		return "off: this kind of store does not tell of changes"

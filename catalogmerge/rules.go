@@ -71,32 +71,27 @@ var offeringRules = []func(*draft){
 }
 
 func planIDsDiffer(d *draft) {
-	first := make(map[string]int, len(d.plans))
-	for _, p := range d.plans {
-		if p.ID == "" {
-			continue
-		}
-		if i, ok := first[p.ID]; ok {
-			d.report(place{plan: p.index, field: "id"}, RulePlanID,
-				"plan id %s is also that of plans[%d]", quote(p.ID), i)
-			continue
-		}
-		first[p.ID] = p.index
-	}
+	plansDiffer(d, "id", RulePlanID, func(p *draftPlan) string { return p.ID })
 }
 
 func planNamesDiffer(d *draft) {
+	plansDiffer(d, "name", RulePlanName, func(p *draftPlan) string { return p.Name })
+}
+
+// plansDiffer reports each plan that has the same value in a field as one before it.
+func plansDiffer(d *draft, field string, rule Rule, value func(*draftPlan) string) {
 	first := make(map[string]int, len(d.plans))
-	for _, p := range d.plans {
-		if p.Name == "" {
+	for i := range d.plans {
+		p := &d.plans[i]
+		v := value(p)
+		if v == "" {
 			continue
 		}
-		if i, ok := first[p.Name]; ok {
-			d.report(place{plan: p.index, field: "name"}, RulePlanName,
-				"plan name %s is also that of plans[%d]", quote(p.Name), i)
+		if before, ok := first[v]; ok {
+			d.report(place{plan: p.index, field: field}, rule, "plan %s %s is also that of plans[%d]", field, quote(v), before)
 			continue
 		}
-		first[p.Name] = p.index
+		first[v] = p.index
 	}
 }
 
