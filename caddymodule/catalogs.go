@@ -296,7 +296,11 @@ func (c *catalogs) report(merged *catalogmerge.Catalog) {
 			quarantined++
 		}
 		if !c.reported[problem] {
-			c.rt.logger.Warn("an offering is not published as its broker means it; its team has to mend it",
+			message := "an offering is not published as its broker means it; its team has to mend it"
+			if !problem.Hard {
+				message = "an offering is published, but some platforms may misread it"
+			}
+			c.rt.logger.Warn(message,
 				zap.String("backend", c.nameOf(problem.Backend)), zap.String("problem", problem.String()))
 		}
 	}

@@ -14,7 +14,7 @@ type Copy struct {
 	// FetchedAt is when the backend last gave a good answer, 304 included; UTC, in whole milliseconds.
 	FetchedAt time.Time
 	// ETag is the backend's validator of its last full answer, for If-None-Match. It is empty after an answer with
-	// problems: such an answer is to be read again in full, because rules, and what else is published, may change
+	// hard problems: such an answer is to be read again in full, because rules, and what else is published, may change
 	// while its bytes do not.
 	ETag string
 	// Offerings are the last good ones, in the backend's order. One that the backend no longer has stays in its place,

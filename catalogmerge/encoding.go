@@ -140,7 +140,7 @@ func decodeOffering(raw []byte) (Offering, error) {
 	if len(bytes.Trim(raw, jsonSpace)) != len(raw) {
 		return Offering{}, errors.New("its bytes do not begin and end with the object")
 	}
-	d := readOffering(raw, "", 0)
+	d := parseOffering(raw)
 	if !d.readable {
 		return Offering{}, errors.New("it lacks an id or a name")
 	}

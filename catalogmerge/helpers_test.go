@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,7 +27,7 @@ func service(id, name string, plans ...string) string {
 		if !ok {
 			planName = planID
 		}
-		encoded[i] = fmt.Sprintf(`{"id":%q,"name":%q,"description":"a plan"}`, planID, planName)
+		encoded[i] = fmt.Sprintf(`{"id":%q,"name":%q,"description":"a plan","free":true,"bindable":true}`, planID, planName)
 	}
 	return fmt.Sprintf(`{"id":%q,"name":%q,"description":"an offering","bindable":true,"plans":[%s]}`,
 		id, name, strings.Join(encoded, ","))
@@ -76,6 +77,16 @@ func rulesOf(problems []catalogmerge.Problem) []string {
 		result = append(result, p.Path+" "+string(p.Rule))
 	}
 	return result
+}
+
+// hardOf returns the hard problems among some.
+func hardOf(problems []catalogmerge.Problem) []catalogmerge.Problem {
+	return slices.DeleteFunc(slices.Clone(problems), func(p catalogmerge.Problem) bool { return !p.Hard })
+}
+
+// softOf returns the soft ones.
+func softOf(problems []catalogmerge.Problem) []catalogmerge.Problem {
+	return slices.DeleteFunc(slices.Clone(problems), func(p catalogmerge.Problem) bool { return p.Hard })
 }
 
 func readTestdata(t testing.TB, name string) []byte {

@@ -178,3 +178,6 @@ func keyName(key []byte) []byte {
 	}
 	return []byte(s)
 }
+
+// isTrue tells whether a value, which may be absent, is true.
+func isTrue(value []byte) bool { return value != nil && value[0] == 't' }

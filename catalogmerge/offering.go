@@ -37,8 +37,11 @@ type draft struct {
 	position int    // index in services
 	replaces string // id of the offering that this is a version of; its own, where that is readable
 	refusal  refusal
-	problems []Problem
-	more     int // problems beyond those listed
+	// unchecked tells that only ids and names are wanted.
+	unchecked bool
+	problems  []Problem // the hard ones
+	more      int       // hard problems beyond those listed
+	advice    []advice  // the soft ones
 }
 
 type draftPlan struct {
@@ -52,28 +55,43 @@ const maxProblemsPerOffering = 10
 // readOffering reads and checks one element of services. raw is valid JSON without white space around it.
 func readOffering(raw []byte, backend string, position int) *draft {
 	d := &draft{backend: backend, position: position}
+	d.read(raw)
+	return d
+}
+
+// parseOffering reads the ids and names of an offering and checks nothing else.
+func parseOffering(raw []byte) *draft {
+	d := &draft{unchecked: true}
+	d.read(raw)
+	return d
+}
+
+func (d *draft) read(raw []byte) {
 	d.Raw = raw
 	if raw[0] != '{' {
 		d.report(place{plan: none}, RuleType, "is %s, not an object", kindOf(raw))
-		return d
+		return
 	}
 	if !utf8.Valid(raw) {
 		d.report(place{plan: none}, RuleText, "is not UTF-8")
 	}
 	var store [maxFields][]byte
-	values := d.readFields(raw, offeringFields, store[:], place{plan: none})
+	values := d.readFields(raw, offeringObject, store[:], place{plan: none})
 	d.ID, d.Name = readText(values[offeringID]), readText(values[offeringName])
 	d.readable = d.ID != "" && d.Name != ""
 	if client := values[offeringClient]; client != nil && client[0] == '{' {
 		var store [maxFields][]byte
-		fields := d.readFields(client, clientFields, store[:], place{plan: none, object: "dashboard_client"})
+		fields := d.readFields(client, clientObject, store[:], place{plan: none, object: "dashboard_client"})
 		d.DashboardClientID = readText(fields[clientID])
 	}
+	d.checkMetadata(values[offeringMetadata], none)
 	if plans := values[offeringPlans]; plans != nil && plans[0] == '[' {
-		d.readPlans(plans)
+		d.readPlans(plans, isTrue(values[offeringBindable]))
 	}
-	for _, rule := range offeringRules {
-		rule(d)
+	if !d.unchecked {
+		for _, rule := range offeringRules {
+			rule(d)
+		}
 	}
 	for i := range d.problems {
 		d.problems[i].Offering = d.label()
@@ -84,11 +102,12 @@ func readOffering(raw []byte, backend string, position int) *draft {
 			d.Plans[i] = p.Plan
 		}
 	}
-	return d
 }
 
-func (d *draft) readPlans(plans []byte) {
+// readPlans reads the list of plans. bindable tells that the offering is.
+func (d *draft) readPlans(plans []byte, bindable bool) {
 	index := -1
+	var defaults absences
 	for plan := range elements(plans) {
 		index++
 		if plan[0] != '{' {
@@ -97,7 +116,7 @@ func (d *draft) readPlans(plans []byte) {
 			continue
 		}
 		var store [maxFields][]byte
-		values := d.readFields(plan, planFields, store[:], place{plan: index})
+		values := d.readFields(plan, planObject, store[:], place{plan: index})
 		p := draftPlan{Plan{readText(values[planID]), readText(values[planName])}, index}
 		if p.ID == "" || p.Name == "" {
 			d.readable = false
@@ -105,44 +124,67 @@ func (d *draft) readPlans(plans []byte) {
 		if p.ID != "" || p.Name != "" {
 			d.plans = append(d.plans, p)
 		}
+		defaults.count(values[planFree], values[planBindable])
+		d.checkMetadata(values[planMetadata], index)
+		d.checkMaintenanceInfo(values[planMaintenanceInfo], index)
+		d.checkSchemas(values[planSchemas], index)
 	}
+	d.adviseOnDefaults(defaults, bindable)
 }
 
-// readFields finds the values of the given fields in an object and checks each. The result is parallel to fields; nil
-// stands for a field that is absent or that the object names twice.
-func (d *draft) readFields(from []byte, fields []field, values [][]byte, at place) [][]byte {
+// readFields finds the values of the fields that an object's rules know and checks each. The result is parallel to the
+// list of fields; nil stands for a field that is absent or that the object names twice.
+func (d *draft) readFields(from []byte, rules *objectRules, values [][]byte, at place) [][]byte {
+	fields := rules.fields
 	var twice [maxFields]bool
+	var strays []stray
 	for key, value := range members(from) {
 		name := keyName(key)
-		for i := range fields {
-			if string(name) != fields[i].name {
-				continue
+		i := rules.find(name)
+		if i == none {
+			if i = rules.intended(name); i != none {
+				strays = append(strays, stray{i, name, value})
 			}
-			if values[i] != nil && !twice[i] {
-				twice[i] = true
-				d.report(at.named(fields[i].name), RuleDuplicateKey, "is there more than once")
-			}
-			values[i] = value
-			break
+			d.adviseOnPlace(name, rules.misplaced, at)
+			continue
 		}
+		if values[i] != nil && !twice[i] {
+			twice[i] = true
+			d.report(at.named(fields[i].name), RuleDuplicateKey, "is there more than once")
+		}
+		values[i] = value
+	}
+	for _, s := range strays {
+		d.judgeStray(s, &fields[s.field], values[s.field] != nil, at)
 	}
 	for i := range fields {
 		f := &fields[i]
 		switch value := values[i]; {
 		case twice[i]:
 			values[i] = nil
+		case d.unchecked:
 		case value == nil:
 			if f.required {
 				d.report(at.named(f.name), RuleMissing, "is missing")
 			}
 		case isNull(value) && !f.required && !f.notNull:
 		default:
-			if rule, detail := f.check(value); rule != "" {
-				d.report(at.named(f.name), rule, "%s", detail)
-			}
+			d.checkField(f, value, at)
 		}
 	}
 	return values
+}
+
+func (d *draft) checkField(f *field, value []byte, at place) {
+	if rule, detail := f.check(value); rule != "" {
+		d.report(at.named(f.name), rule, "%s", detail)
+		return
+	}
+	if f.hint != nil {
+		if rule, detail := f.hint(value); rule != "" {
+			d.advise(at.named(f.name), rule, "%s", detail)
+		}
+	}
 }
 
 // readText returns the text of a value that is a readable string; else it returns "".
@@ -157,7 +199,7 @@ func readText(value []byte) string {
 	return s
 }
 
-// sound tells whether the offering broke no rule so far.
+// sound tells whether the offering broke no hard rule so far.
 func (d *draft) sound() bool { return len(d.problems) == 0 }
 
 // label is the offering's id or else its name.
@@ -171,7 +213,7 @@ func (d *draft) label() string {
 // place is where in an offering something is: a field of the offering, of one of its plans or of another object in it.
 type place struct {
 	plan   int    // index in plans, or none
-	object string // the object that holds the field, where it is neither the offering nor a plan
+	object string // the path of the object that holds the field, where it is neither the offering nor a plan
 	field  string // "" for the offering or plan itself
 }
 
@@ -204,7 +246,7 @@ func (p place) planStep() string {
 	return fmt.Sprintf("plans[%d]", p.plan)
 }
 
-// report adds a problem. Beyond a limit it only counts.
+// report adds a hard problem. Beyond a limit it only counts.
 func (d *draft) report(at place, rule Rule, format string, args ...any) {
 	if len(d.problems) >= maxProblemsPerOffering {
 		d.more++
@@ -220,10 +262,12 @@ func (d *draft) problem(at place, rule Rule, detail string) Problem {
 	}
 }
 
-// allProblems returns the draft's problems, with one more that counts those beyond the limit.
+// allProblems returns the draft's problems: the hard ones, with one that counts those beyond the limit, then the soft
+// ones.
 func (d *draft) allProblems() []Problem {
-	if d.more == 0 {
-		return d.problems
+	problems := d.problems
+	if d.more > 0 {
+		problems = append(problems, d.problem(place{plan: none}, RuleMore, fmt.Sprintf("has %d more problems", d.more)))
 	}
-	return append(d.problems, d.problem(place{plan: none}, RuleMore, fmt.Sprintf("has %d more problems", d.more)))
+	return append(problems, d.softProblems()...)
 }

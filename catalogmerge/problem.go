@@ -34,12 +34,40 @@ const (
 	RulePlanName Rule = "duplicate_plan_name"
 	// RuleDashboardClientID: another offering has the dashboard client's id.
 	RuleDashboardClientID Rule = "duplicate_dashboard_client_id"
-	// RuleMore stands for problems of one offering that are not listed one by one.
+	// RuleMore stands for problems that are not listed one by one.
 	RuleMore Rule = "more_problems"
+	// RuleLength: a text is longer than Cloud Foundry takes; or, soft, an id, a name or the metadata is longer than some
+	// platforms can keep.
+	RuleLength Rule = "too_long"
+	// RuleNumber: a number is not an integer where one is demanded, or too large to be kept.
+	RuleNumber Rule = "number_range"
+	// RuleRequires: requires holds a permission that is none.
+	RuleRequires Rule = "unknown_permission"
+	// RuleMaintenanceKey: maintenance_info holds more than a version and a description.
+	RuleMaintenanceKey Rule = "unknown_maintenance_info"
+	// RuleSemVer: the version of maintenance_info is not one of Semantic Versioning 2.0.
+	RuleSemVer Rule = "not_semantic_version"
+	// RuleSchemaSize: a schema is larger than 64 KiB, or nests too deeply to be checked.
+	RuleSchemaSize Rule = "schema_too_large"
+	// RuleSchemaDraft: a schema does not say which draft of JSON Schema it is written in, or names one that is not
+	// understood.
+	RuleSchemaDraft Rule = "schema_draft"
+	// RuleSchemaShape: a schema does not conform to its draft.
+	RuleSchemaShape Rule = "schema_malformed"
+	// RuleSchemaReference: a schema refers to something outside itself, to nothing, or to itself without end.
+	RuleSchemaReference Rule = "schema_reference"
+	// RuleSchemaPattern: a pattern of a schema is no regular expression that programs in Go can read. Always soft.
+	RuleSchemaPattern Rule = "schema_pattern"
+	// RuleDefault: plans leave out a field whose absence platforms read in different ways. Always soft.
+	RuleDefault Rule = "default_absent"
+	// RuleSpelling: a field has the name of a known one but for case, hyphens or a letter. Always soft.
+	RuleSpelling Rule = "misspelt"
+	// RuleCharacter: an id or a name begins or ends with white space, or holds control characters. Always soft.
+	RuleCharacter Rule = "odd_characters"
 )
 
-// Problem is one reason why an offering, or its newest version, is not in the catalog. Problems are comparable, so that
-// a caller can tell new ones from those that it already reported.
+// Problem is one thing that is wrong with an offering: the reason why it, or its newest version, is not in the catalog,
+// or a warning. Problems are comparable, so that a caller can tell new ones from those that it already reported.
 type Problem struct {
 	// Backend is the stable id of the backend that sent the offering.
 	Backend string `json:"backend"`
@@ -51,7 +79,8 @@ type Problem struct {
 	Rule Rule   `json:"rule"`
 	// Detail says what is wrong, in words for the operator. It never holds a secret.
 	Detail string `json:"detail"`
-	// Hard tells that a platform would reject the catalog, so the offering is left out. All present rules are hard.
+	// Hard tells that a platform would reject the whole catalog, so the offering is left out. One that has only soft
+	// problems is published: some platform misreads a part of it, or may.
 	Hard bool `json:"hard"`
 	// Kept tells that the last good version of the offering stays in the backend's copy in place of the bad one.
 	Kept bool `json:"kept,omitempty"`

@@ -133,7 +133,7 @@ func checkRefreshed(t testing.TB, c *catalogmerge.Copy, body []byte) {
 
 func namesPosition(problems []catalogmerge.Problem, position int) bool {
 	path := fmt.Sprintf("services[%d]", position)
-	for _, p := range problems {
+	for _, p := range hardOf(problems) {
 		if p.Path == path || len(p.Path) > len(path) && p.Path[:len(path)+1] == path+"." {
 			return true
 		}

@@ -19,7 +19,7 @@ const maxBadOfferings = 1000
 // Refresh returns the copy that follows previous, which is nil at first, after the backend answered GET /v2/catalog
 // with 200 and body at the time now. An error matches ErrNoCatalog.
 //
-// An offering that breaks a rule is left out with a Problem. If the backend published it before, its last good version
+// An offering that breaks a hard rule is left out with a Problem; one that breaks a soft rule is not, but has one too. If the backend published it before, its last good version
 // stays instead. Of two offerings in the body with one id the first stands. Where two claim the same name, plan id or
 // dashboard client, the one that was published first stands, or else the first in the body.
 //
@@ -53,9 +53,11 @@ func Refresh(
 	s.settle(now, withdrawAfter)
 	next.Offerings = s.offerings()
 	bad = 0
+	var warnings []Problem
 	for _, d := range drafts {
 		if s.published(d) {
 			next.Known.learn(d, now)
+			warnings = append(warnings, d.softProblems()...)
 			continue
 		}
 		next.Known.learn(d, time.Time{})
@@ -68,9 +70,10 @@ func Refresh(
 			next.Problems = append(next.Problems, p)
 		}
 	}
-	if len(next.Problems) == 0 && isFieldValue(etag) {
+	if bad == 0 && isFieldValue(etag) {
 		next.ETag = etag
 	}
+	next.Problems = append(next.Problems, listed(warnings, backend)...)
 	return next, nil
 }
 

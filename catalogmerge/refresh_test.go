@@ -101,6 +101,17 @@ func TestRefreshReads(t *testing.T) {
 				"cache-only": {Offering: "6b1f0c52-5d0a-4c1e-9a37-3f1f9f6f7a02", FirstSeen: at},
 			},
 		},
+		// Warnings cost neither the offerings nor the ETag.
+		Problems: []catalogmerge.Problem{
+			{
+				Backend: "b", Offering: "6b1f0c52-5d0a-4c1e-9a37-3f1f9f6f7a01", Path: "services[0].plans",
+				Rule: catalogmerge.RuleDefault, Detail: "2 of 2 plans leave out bindable, which Korifi reads as false",
+			},
+			{
+				Backend: "b", Offering: "6b1f0c52-5d0a-4c1e-9a37-3f1f9f6f7a02", Path: "services[1].plans",
+				Rule: catalogmerge.RuleDefault, Detail: "1 of 1 plans leave out free, which Kubernetes and Korifi read as false",
+			},
+		},
 	}
 	if diff := cmp.Diff(want, c); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -9,41 +9,49 @@ type field struct {
 	// notNull tells that null is as wrong as any other type although the field is optional. Cloud Foundry takes null
 	// for an absent field everywhere but in the lists of strings.
 	notNull bool
-	check   func(value []byte) (Rule, string)
+	// structured tells that the value has fields or elements of its own with rules.
+	structured bool
+	check      func(value []byte) (Rule, string)
+	// hint looks for a soft problem in a value that passed the check; nil if there is none to find.
+	hint func(value []byte) (Rule, string)
 }
 
 // The fields of each object. The order is that of the constants below, by which their values are found.
 var (
-	offeringFields = []field{
-		offeringID:       {name: "id", required: true, check: nonBlank},
-		offeringName:     {name: "name", required: true, check: nonBlank},
-		offeringPlans:    {name: "plans", required: true, check: nonEmptyArray},
-		offeringClient:   {name: "dashboard_client", check: object},
+	offeringObject = newObjectRules([]field{
+		offeringID:       {name: "id", required: true, check: nonBlank, hint: nameHint},
+		offeringName:     {name: "name", required: true, check: nonBlank, hint: nameHint},
+		offeringPlans:    {name: "plans", required: true, structured: true, check: nonEmptyArray},
+		offeringClient:   {name: "dashboard_client", structured: true, check: object},
 		offeringBindable: {name: "bindable", required: true, check: boolean},
-		5:                {name: "description", required: true, check: nonBlank},
-		6:                {name: "tags", notNull: true, check: stringArray},
-		7:                {name: "requires", notNull: true, check: stringArray},
-		8:                {name: "metadata", check: object},
+		offeringMetadata: {name: "metadata", check: opaque, hint: metadataHint},
+		6:                {name: "description", required: true, check: description},
+		7:                {name: "tags", notNull: true, check: tags},
+		8:                {name: "requires", notNull: true, check: permissions},
 		9:                {name: "plan_updateable", check: boolean},
 		10:               {name: "instances_retrievable", check: boolean},
 		11:               {name: "bindings_retrievable", check: boolean},
 		12:               {name: "allow_context_updates", check: boolean},
-	}
-	planFields = []field{
-		planID:   {name: "id", required: true, check: nonBlank},
-		planName: {name: "name", required: true, check: nonBlank},
-		2:        {name: "description", required: true, check: nonBlank},
-		3:        {name: "free", check: boolean},
-		4:        {name: "bindable", check: boolean},
-		5:        {name: "plan_updateable", check: boolean},
-		6:        {name: "binding_rotatable", check: boolean},
-		7:        {name: "metadata", check: object},
-	}
-	clientFields = []field{
-		clientID: {name: "id", required: true, check: nonBlank},
+	}, map[string]string{"planupdatable": "plan_updateable"}).
+		without("free", "maintenance_info", "maximum_polling_duration", "schemas")
+	planObject = newObjectRules([]field{
+		planID:              {name: "id", required: true, check: nonBlank, hint: nameHint},
+		planName:            {name: "name", required: true, check: nonBlank, hint: nameHint},
+		planFree:            {name: "free", check: boolean},
+		planBindable:        {name: "bindable", check: boolean},
+		planMetadata:        {name: "metadata", check: opaque, hint: metadataHint},
+		planMaintenanceInfo: {name: "maintenance_info", structured: true, check: object},
+		planSchemas:         {name: "schemas", structured: true, check: object},
+		7:                   {name: "description", required: true, check: description},
+		8:                   {name: "plan_updateable", check: boolean},
+		9:                   {name: "binding_rotatable", check: boolean},
+		10:                  {name: "maximum_polling_duration", check: integer},
+	}, map[string]string{"planupdatable": "plan_updateable"})
+	clientObject = newObjectRules([]field{
+		clientID: {name: "id", required: true, check: nonBlank, hint: nameHint},
 		1:        {name: "secret", required: true, check: nonBlank},
 		2:        {name: "redirect_uri", required: true, check: nonBlank},
-	}
+	}, nil)
 )
 
 const (
@@ -52,11 +60,17 @@ const (
 	offeringPlans
 	offeringClient
 	offeringBindable
+	offeringMetadata
 )
 
 const (
 	planID = iota
 	planName
+	planFree
+	planBindable
+	planMetadata
+	planMaintenanceInfo
+	planSchemas
 )
 
 const clientID = 0
@@ -71,15 +85,18 @@ var offeringRules = []func(*draft){
 }
 
 func planIDsDiffer(d *draft) {
-	plansDiffer(d, "id", RulePlanID, func(p *draftPlan) string { return p.ID })
+	plansDiffer(d, "id", RulePlanID, func(p *draftPlan) string { return p.ID }, func(id string) string { return id })
 }
 
+// planNamesDiffer compares names as Cloud Foundry's database does: without white space around them, and without case.
 func planNamesDiffer(d *draft) {
-	plansDiffer(d, "name", RulePlanName, func(p *draftPlan) string { return p.Name })
+	plansDiffer(d, "name", RulePlanName, func(p *draftPlan) string { return p.Name }, func(name string) string {
+		return strings.ToLower(strings.TrimSpace(name))
+	})
 }
 
-// plansDiffer reports each plan that has the same value in a field as one before it.
-func plansDiffer(d *draft, field string, rule Rule, value func(*draftPlan) string) {
+// plansDiffer reports each plan whose value in a field has the same key as that of one before it.
+func plansDiffer(d *draft, field string, rule Rule, value func(*draftPlan) string, key func(string) string) {
 	first := make(map[string]int, len(d.plans))
 	for i := range d.plans {
 		p := &d.plans[i]
@@ -87,11 +104,11 @@ func plansDiffer(d *draft, field string, rule Rule, value func(*draftPlan) strin
 		if v == "" {
 			continue
 		}
-		if before, ok := first[v]; ok {
+		if before, ok := first[key(v)]; ok {
 			d.report(place{plan: p.index, field: field}, rule, "plan %s %s is also that of plans[%d]", field, quote(v), before)
 			continue
 		}
-		first[v] = p.index
+		first[key(v)] = p.index
 	}
 }
 
@@ -135,16 +152,4 @@ func nonEmptyArray(value []byte) (Rule, string) {
 		return "", ""
 	}
 	return RuleNoPlans, "is empty"
-}
-
-func stringArray(value []byte) (Rule, string) {
-	if value[0] != '[' {
-		return wrongType(value, "an array of strings")
-	}
-	for e := range elements(value) {
-		if e[0] != '"' {
-			return RuleType, "holds " + kindOf(e) + " among its strings"
-		}
-	}
-	return "", ""
 }
