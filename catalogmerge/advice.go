@@ -38,7 +38,7 @@ func (d *draft) advise(at place, rule Rule, format string, args ...any) {
 }
 
 func (d *draft) softProblems() []Problem {
-	var problems []Problem
+	problems := make([]Problem, 0, len(d.advice))
 	for _, a := range d.advice {
 		switch {
 		case a.rule == RuleMore:
@@ -88,10 +88,12 @@ func (a *absences) count(free, bindable []byte) {
 func (d *draft) adviseOnDefaults(a absences, bindable bool) {
 	var parts []string
 	if a.free > 0 {
-		parts = append(parts, fmt.Sprintf("%d of %d plans leave out free, which Kubernetes and Korifi read as false", a.free, a.plans))
+		parts = append(parts,
+			fmt.Sprintf("%d of %d plans leave out free, which Kubernetes and Korifi read as false", a.free, a.plans))
 	}
 	if a.bindable > 0 && bindable {
-		parts = append(parts, fmt.Sprintf("%d of %d plans leave out bindable, which Korifi reads as false", a.bindable, a.plans))
+		parts = append(parts,
+			fmt.Sprintf("%d of %d plans leave out bindable, which Korifi reads as false", a.bindable, a.plans))
 	}
 	if len(parts) > 0 {
 		d.advise(place{plan: none, field: "plans"}, RuleDefault, "%s", strings.Join(parts, "; "))

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"regexp/syntax"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -19,7 +20,7 @@ const (
 	maxCompiledReferences = 200
 	// maxPatternBytes is how long a pattern may be and still be parsed. A class of characters takes a thousand times
 	// the memory of its name.
-	maxPatternBytes = 4096
+	maxPatternBytes = 1024
 )
 
 // draft4Schema is the schema of the schemas of draft 4. Patterns in it are not looked at: Cloud Foundry does not.
@@ -62,15 +63,15 @@ func conformsToDraft4(root map[string]any) []finding {
 			}
 			return
 		}
-		at := "#"
+		var at strings.Builder
 		for _, step := range e.InstanceLocation {
-			at += "/" + pointerStep(step)
+			at.WriteString("/" + pointerStep(step))
 		}
 		keyword := ""
 		if path := e.ErrorKind.KeywordPath(); len(path) > 0 {
 			keyword = path[0]
 		}
-		leaves = append(leaves, fmt.Sprintf("does not conform to draft 4 at %s, by the rule %q", quote(at), keyword))
+		leaves = append(leaves, fmt.Sprintf("does not conform to draft 4 at %s, by the rule %q", quote("#"+at.String()), keyword))
 	}
 	collect(invalid)
 	return []finding{{RuleSchemaShape, first(leaves), true}}
@@ -88,7 +89,7 @@ func compileSchema(root map[string]any, references int) []finding {
 		return []finding{{RuleSchemaSize, fmt.Sprintf("holds more than %d objects or %d references and was not compiled",
 			maxCompiledObjects, maxCompiledReferences), false}}
 	}
-	p := patterns{unreadable: make(map[string]bool)}
+	p := patterns{unreadable: make(map[string]bool), seen: make(map[string]bool)}
 	if err := compile(root, newCompiler(p.read)); err != nil {
 		return []finding{{RuleSchemaShape, "does not compile as a schema of " + draft, false}}
 	}
@@ -132,9 +133,15 @@ func countObjects(value any) int {
 // one can be a million times as large.
 type patterns struct {
 	unreadable map[string]bool
+	// seen holds those that were looked at; the compiler asks for each of them twice.
+	seen map[string]bool
 }
 
 func (p patterns) read(pattern string) (jsonschema.Regexp, error) {
+	if p.seen[pattern] {
+		return anyText(pattern), nil
+	}
+	p.seen[pattern] = true
 	if len(pattern) > maxPatternBytes {
 		p.unreadable[fmt.Sprintf("has a pattern of %d bytes, which was not read", len(pattern))] = true
 	} else if _, err := syntax.Parse(pattern, syntax.Perl); err != nil {

@@ -84,11 +84,6 @@ func hardOf(problems []catalogmerge.Problem) []catalogmerge.Problem {
 	return slices.DeleteFunc(slices.Clone(problems), func(p catalogmerge.Problem) bool { return !p.Hard })
 }
 
-// softOf returns the soft ones.
-func softOf(problems []catalogmerge.Problem) []catalogmerge.Problem {
-	return slices.DeleteFunc(slices.Clone(problems), func(p catalogmerge.Problem) bool { return p.Hard })
-}
-
 func readTestdata(t testing.TB, name string) []byte {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join("testdata", name))

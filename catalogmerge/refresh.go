@@ -19,9 +19,10 @@ const maxBadOfferings = 1000
 // Refresh returns the copy that follows previous, which is nil at first, after the backend answered GET /v2/catalog
 // with 200 and body at the time now. An error matches ErrNoCatalog.
 //
-// An offering that breaks a hard rule is left out with a Problem; one that breaks a soft rule is not, but has one too. If the backend published it before, its last good version
-// stays instead. Of two offerings in the body with one id the first stands. Where two claim the same name, plan id or
-// dashboard client, the one that was published first stands, or else the first in the body.
+// An offering that breaks a hard rule is left out with a Problem; one that breaks a soft rule is not, but has one too.
+// If the backend published it before, its last good version stays instead. Of two offerings in the body with one id the
+// first stands. Where two claim the same name, plan id or dashboard client, the one that was published first stands, or
+// else the first in the body.
 //
 // An offering that the body lacks stays published, and keeps what it claims, until it was missing for withdrawAfter.
 // From then on only Known has it.
