@@ -2,6 +2,7 @@ package catalogmerge_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -66,6 +67,58 @@ func BenchmarkRefresh(b *testing.B) {
 		if _, err := catalogmerge.Refresh(previous, "x", changed, "", noon.Add(time.Minute), withdrawAfter); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// parameterSchema is a schema of a usual length. Another number makes another one.
+func parameterSchema(number int) string {
+	return draft4Schema(fmt.Sprintf(`"type":"object","title":"Parameters of instance %d","additionalProperties":false,"required":["size"],`, number) +
+		`"definitions":{"quantity":{"type":"integer","minimum":1,"maximum":1024}},"properties":{` +
+		`"size":{"$ref":"#/definitions/quantity","description":"How much storage the instance gets, in gigabytes"},` +
+		`"nodes":{"$ref":"#/definitions/quantity"},"version":{"type":"string","enum":["14","15","16","17"],"default":"17"},` +
+		`"name":{"type":"string","pattern":"^[a-z][a-z0-9_]*$","maxLength":63},"backup":{"type":"object","properties":{` +
+		`"hour":{"type":"integer","minimum":0,"maximum":23},"keep":{"$ref":"#/definitions/quantity"}}},` +
+		`"extensions":{"type":"array","items":{"type":"string"},"uniqueItems":true}}`)
+}
+
+// BenchmarkRefreshSchemas reads a catalog of ten offerings with ten plans each, each plan with a schema of its own.
+func BenchmarkRefreshSchemas(b *testing.B) {
+	next := 0
+	offering := func(index int) string {
+		plans := make([]string, 10)
+		for i := range plans {
+			next++
+			plans[i] = fmt.Sprintf(`{"id":"p%d-%d","name":"p%d","description":"d","free":true,"bindable":true,`+
+				`"schemas":{"service_instance":{"create":{"parameters":%s}}}}`, index, i, i, parameterSchema(next))
+		}
+		return fmt.Sprintf(`{"id":"a%d","name":"a%d","description":"d","bindable":true,"plans":[%s]}`,
+			index, index, strings.Join(plans, ","))
+	}
+	catalog := func() []string {
+		services := make([]string, 10)
+		for i := range services {
+			services[i] = offering(i)
+		}
+		return services
+	}
+	for _, bb := range []struct {
+		name    string
+		changed int
+	}{{"none changed", 0}, {"one changed", 1}, {"all changed", 10}} {
+		b.Run(bb.name, func(b *testing.B) {
+			services := catalog()
+			previous := refresh(b, nil, "x", noon, services...)
+			b.SetBytes(int64(len(body(services...))))
+			b.ReportAllocs()
+			for b.Loop() {
+				for i := range bb.changed {
+					services[i] = offering(i)
+				}
+				if c := refresh(b, previous, "x", noon.Add(time.Minute), services...); len(c.Problems) > 0 {
+					b.Fatal(c.Problems)
+				}
+			}
+		})
 	}
 }
 

@@ -132,6 +132,6 @@ func TestHostileMemory(t *testing.T) {
 			}
 			return body(planned(`[` + strings.Join(plans, ",") + `]`))
 		}
-		compare(name, of(2), of(8))
+		compare(name, of(1), of(4))
 	}
 }

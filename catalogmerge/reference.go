@@ -157,9 +157,13 @@ func first(texts []string) string {
 	return fmt.Sprintf("%s (and %d more)", least, len(texts)-1)
 }
 
-func pointerStep(name string) string {
-	return strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
-}
+// The escapes of JSON pointers.
+var (
+	pointerEscaper   = strings.NewReplacer("~", "~0", "/", "~1")
+	pointerUnescaper = strings.NewReplacer("~1", "/", "~0", "~")
+)
+
+func pointerStep(name string) string { return pointerEscaper.Replace(name) }
 
 // emptyObject follows a schema as Cloud Foundry does when it tries the schema on an empty object.
 type emptyObject struct {
@@ -212,7 +216,7 @@ func lookUp(value any, pointer string) (found any, place string, ok bool) {
 		if unescaped, err := url.PathUnescape(step); err == nil {
 			step = unescaped
 		}
-		step = strings.NewReplacer("~1", "/", "~0", "~").Replace(step)
+		step = pointerUnescaper.Replace(step)
 		place += "/" + pointerStep(step)
 		switch inner := value.(type) {
 		case map[string]any:
