@@ -76,7 +76,8 @@ func TestCatalogs(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			whole := acceptedByCloudFoundry(data) == nil && acceptedByServiceCatalog(data) == nil
+			whole := acceptedByCloudFoundry(data) == nil && acceptedByServiceCatalog(data) == nil &&
+				acceptedByKorifi(data) == nil
 			if sound := len(hardOf(merged.Problems)) == 0; whole != sound {
 				t.Errorf("the platforms accept the catalog as it is: %t; all of it is published: %t", whole, sound)
 			}
@@ -114,6 +115,9 @@ func checkAccepted(t testing.TB, copies []*catalogmerge.Copy) *catalogmerge.Cata
 	}
 	if err := acceptedByServiceCatalog(merged.Body); err != nil {
 		t.Errorf("service-catalog: %v\n%s", err, merged.Body)
+	}
+	if err := acceptedByKorifi(merged.Body); err != nil {
+		t.Errorf("Korifi: %v\n%s", err, merged.Body)
 	}
 	return merged
 }

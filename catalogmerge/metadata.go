@@ -8,9 +8,9 @@ var metadataObject = &objectRules{fields: []field{
 	{name: "documentationUrl", notNull: true, check: anything, hint: documentationHint},
 }}
 
-// checkMetadata checks the metadata of a plan, or of the offering where plan is none.
-func (d *draft) checkMetadata(value []byte, plan int) {
-	if d.unchecked || plan != none || value == nil || value[0] != '{' {
+// checkMetadata checks the metadata of the offering. Nobody looks into that of plans.
+func (d *draft) checkMetadata(value []byte) {
+	if d.unchecked || value == nil || value[0] != '{' {
 		return
 	}
 	var store [maxFields][]byte

@@ -84,7 +84,7 @@ func (d *draft) read(raw []byte) {
 		fields := d.readFields(client, clientObject, store[:], place{plan: none, object: "dashboard_client"})
 		d.DashboardClientID = readText(fields[clientID])
 	}
-	d.checkMetadata(values[offeringMetadata], none)
+	d.checkMetadata(values[offeringMetadata])
 	if plans := values[offeringPlans]; plans != nil && plans[0] == '[' {
 		d.readPlans(plans, isTrue(values[offeringBindable]))
 	}
@@ -125,7 +125,6 @@ func (d *draft) readPlans(plans []byte, bindable bool) {
 			d.plans = append(d.plans, p)
 		}
 		defaults.count(values[planFree], values[planBindable])
-		d.checkMetadata(values[planMetadata], index)
 		d.checkMaintenanceInfo(values[planMaintenanceInfo], index)
 		d.checkSchemas(values[planSchemas], index)
 	}

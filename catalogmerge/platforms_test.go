@@ -20,7 +20,8 @@ import (
 // helper, no shared constant, no shared library. Each function returns why its platform would turn the whole catalog
 // down, or nil.
 
-// acceptedByCloudFoundry reads a catalog as the Cloud Controller does when a broker is registered or updated.
+// acceptedByCloudFoundry reads a catalog as the Cloud Controller does when a broker is registered or updated. That it
+// wants at least one offering is not counted: a gateway whose brokers have none has nothing else to say.
 func acceptedByCloudFoundry(body []byte) error {
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.UseNumber()
@@ -453,4 +454,57 @@ func acceptedByServiceCatalog(body []byte) error {
 		}
 	}
 	return nil
+}
+
+// acceptedByKorifi reads a catalog as Korifi does. A documentationUrl that is no string, at which it stops, is not
+// counted: the rules call it soft.
+func acceptedByKorifi(body []byte) error {
+	type inputParameters struct {
+		Parameters map[string]any `json:"parameters"`
+	}
+	type plan struct {
+		ID               string         `json:"id"`
+		Name             string         `json:"name"`
+		Description      string         `json:"description"`
+		Metadata         map[string]any `json:"metadata"`
+		Free             bool           `json:"free"`
+		Bindable         bool           `json:"bindable"`
+		BindingRotatable bool           `json:"binding_rotatable"`
+		PlanUpdateable   bool           `json:"plan_updateable"`
+		Schemas          struct {
+			ServiceInstance struct {
+				Create inputParameters `json:"create"`
+				Update inputParameters `json:"update"`
+			} `json:"service_instance"`
+			ServiceBinding struct {
+				Create inputParameters `json:"create"`
+			} `json:"service_binding"`
+		} `json:"schemas"`
+		MaintenanceInfo struct {
+			Version string `json:"version"`
+		} `json:"maintenance_info"`
+	}
+	type service struct {
+		ID                   string         `json:"id"`
+		Name                 string         `json:"name"`
+		Description          string         `json:"description"`
+		Tags                 []string       `json:"tags"`
+		Requires             []string       `json:"requires"`
+		Metadata             map[string]any `json:"metadata"`
+		PlanUpdateable       bool           `json:"plan_updateable"`
+		Bindable             bool           `json:"bindable"`
+		InstancesRetrievable bool           `json:"instances_retrievable"`
+		BindingsRetrievable  bool           `json:"bindings_retrievable"`
+		AllowContextUpdates  bool           `json:"allow_context_updates"`
+		DashboardClient      struct {
+			ID          string `json:"id"`
+			Secret      string `json:"secret"`
+			RedirectURI string `json:"redirect_url"`
+		} `json:"dashboard_client"`
+		Plans []plan `json:"plans"`
+	}
+	var catalog struct {
+		Services []service `json:"services"`
+	}
+	return json.Unmarshal(body, &catalog)
 }

@@ -39,7 +39,7 @@ var (
 		planName:            {name: "name", required: true, check: nonBlank, hint: nameHint},
 		planFree:            {name: "free", check: boolean},
 		planBindable:        {name: "bindable", check: boolean},
-		planMetadata:        {name: "metadata", check: opaque, hint: metadataHint},
+		4:                   {name: "metadata", check: opaque, hint: metadataHint},
 		planMaintenanceInfo: {name: "maintenance_info", structured: true, check: object},
 		planSchemas:         {name: "schemas", structured: true, check: object},
 		7:                   {name: "description", required: true, check: description},
@@ -51,6 +51,7 @@ var (
 		clientID: {name: "id", required: true, check: nonBlank, hint: nameHint},
 		1:        {name: "secret", required: true, check: nonBlank},
 		2:        {name: "redirect_uri", required: true, check: nonBlank},
+		3:        {name: "redirect_url", check: anyString}, // what Korifi reads in place of redirect_uri
 	}, nil)
 )
 
@@ -68,7 +69,7 @@ const (
 	planName
 	planFree
 	planBindable
-	planMetadata
+	_
 	planMaintenanceInfo
 	planSchemas
 )

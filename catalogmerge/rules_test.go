@@ -101,6 +101,12 @@ func TestRules(t *testing.T) {
 			},
 		},
 
+		{
+			"Korifi's redirect_url",
+			with(sound, `"dashboard_client":{"id":"c","secret":"s","redirect_uri":"u","redirect_url":1}`),
+			[]string{"services[0].dashboard_client.redirect_url wrong_type"},
+		},
+
 		{"plans null", planned(`null`), []string{"services[0].plans wrong_type"}},
 		{"plans an object", planned(`{}`), []string{"services[0].plans wrong_type"}},
 		{"no plans", planned(`[ ]`), []string{"services[0].plans no_plans"}},
