@@ -167,7 +167,7 @@ func mantissa(n json.Number) string {
 	return m
 }
 
+// isNatural tells whether Ruby reads a number as an Integer that is not negative.
 func isNatural(n json.Number) bool {
-	f, err := n.Float64()
-	return err == nil && f >= 0 && f == float64(int64(f))
+	return n != "" && strings.Trim(strings.TrimPrefix(string(n), "-0"), "0123456789") == ""
 }

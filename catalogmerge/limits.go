@@ -68,8 +68,11 @@ func eachString(value []byte, check func(string) (Rule, string)) (Rule, string) 
 	return "", ""
 }
 
-// integer checks a number that is stored in 32 bits.
-func integer(value []byte) (Rule, string) {
+// duration checks a number of seconds that is stored in 32 bits. Only Cloud Foundry reads it, to which false is nothing.
+func duration(value []byte) (Rule, string) {
+	if value[0] == 'f' {
+		return "", ""
+	}
 	if value[0] != '-' && (value[0] < '0' || value[0] > '9') {
 		return wrongType(value, "an integer")
 	}
@@ -78,6 +81,13 @@ func integer(value []byte) (Rule, string) {
 	}
 	if _, err := strconv.ParseInt(string(value), 10, 32); err != nil {
 		return RuleNumber, "does not fit into 32 bits"
+	}
+	return "", ""
+}
+
+func durationHint(value []byte) (Rule, string) {
+	if value[0] == 'f' {
+		return RuleType, "is false, not an integer; Cloud Foundry takes it for absent"
 	}
 	return "", ""
 }

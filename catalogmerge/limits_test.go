@@ -44,7 +44,10 @@ func TestLimits(t *testing.T) {
 		{"a fraction as polling", ofPlan(`"maximum_polling_duration":3600.0`), []string{"plans[0].maximum_polling_duration number_range"}},
 		{"an exponent as polling", ofPlan(`"maximum_polling_duration":1e3`), []string{"plans[0].maximum_polling_duration number_range"}},
 		{"a string as polling", ofPlan(`"maximum_polling_duration":"3600"`), []string{"plans[0].maximum_polling_duration wrong_type"}},
-		{"a boolean as polling", ofPlan(`"maximum_polling_duration":false`), []string{"plans[0].maximum_polling_duration wrong_type"}},
+		{"true as polling", ofPlan(`"maximum_polling_duration":true`), []string{"plans[0].maximum_polling_duration wrong_type"}},
+		{"false as polling", ofPlan(`"maximum_polling_duration":false`), []string{"(plans[0].maximum_polling_duration wrong_type)"}},
+		{"Polling", ofPlan(`"Maximum_polling_duration":"x"`), []string{"(plans[0].maximum_polling_duration misspelt)"}},
+		{"other permissions in another case", with(sound, `"Requires":["x"]`), []string{"(requires misspelt)"}},
 	})
 }
 

@@ -14,8 +14,8 @@ type reference struct {
 	at    string // JSON pointer of the schema that holds it
 	base  *url.URL
 	value any
-	// unseen tells that Cloud Foundry does not get there.
-	unseen bool
+	// unseen tells that Cloud Foundry does not follow references there, beyond that it does not know the keyword either.
+	unseen, beyond bool
 }
 
 // schemaWalk collects the references of a schema and the ids that it gives to its parts. It goes where Cloud Foundry
@@ -25,6 +25,7 @@ type schemaWalk struct {
 	references []reference
 	ids        map[string]bool
 	drafts     []string // what is wrong with the $schema of inner schemas
+	shapes     []string // what is wrong with numbers that draft 4 wants to be integers
 	// broken tells that some references lead nowhere, so that the schema cannot be compiled.
 	broken bool
 }
@@ -39,15 +40,18 @@ func walkSchema(root map[string]any) *schemaWalk {
 }
 
 // The keywords of drafts 4 and 6, and those of earlier drafts that Cloud Foundry still follows, by what they hold; and
-// those that it does not follow.
+// those of draft 6, which it does not know.
 var (
 	schemaMaps     = []string{"definitions", "properties", "patternProperties", "dependencies"}
 	schemaLists    = []string{"allOf", "anyOf", "oneOf", "not", "items", "extends", "type", "disallow"}
 	schemaOnes     = []string{"additionalProperties", "additionalItems", "contains", "propertyNames"}
-	unseenKeywords = []string{"dependencies", "contains", "propertyNames"}
+	draft6Keywords = []string{"contains", "propertyNames"}
+	// integerKeywords are those that hold a number of things.
+	integerKeywords = []string{"minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties"}
 )
 
-// visit walks the schema that is found at a place; that of a reference in it.
+// visit walks the schema that is found at a place; that of a reference in it. It drops a $ref or format of a wrong type,
+// which draft 4 does not forbid, but the compiler's schema of it does.
 func (w *schemaWalk) visit(value any, from reference) {
 	schema, ok := value.(map[string]any)
 	if !ok {
@@ -62,6 +66,13 @@ func (w *schemaWalk) visit(value any, from reference) {
 	if _, ok := schema["$schema"].(string); ok && from.at != "" && !from.unseen && hasHard(checkDraft(schema)) {
 		w.drafts = append(w.drafts, "has a $schema that Cloud Foundry does not know at "+quote("#"+from.at))
 	}
+	for _, keyword := range integerKeywords {
+		// To Ruby 3.0 and 3e0 are no integers, as they are to the compiler.
+		if _, ok := schema[keyword].(float64); ok && !from.beyond {
+			w.shapes = append(w.shapes,
+				fmt.Sprintf("has a number at %s that is not written as an integer", quote("#"+from.at+"/"+keyword)))
+		}
+	}
 	for _, keyword := range []string{"$ref", "extends"} {
 		ref := schema[keyword]
 		if _, isText := ref.(string); isText || keyword == "$ref" && ref != nil && ref != false {
@@ -69,10 +80,16 @@ func (w *schemaWalk) visit(value any, from reference) {
 			w.references = append(w.references, from)
 		}
 	}
+	for _, keyword := range []string{"$ref", "format"} {
+		if _, isText := schema[keyword].(string); !isText {
+			delete(schema, keyword)
+		}
+	}
 	inside := func(keyword, step string) reference {
 		return reference{
 			at: from.at + "/" + keyword + step, base: from.base,
-			unseen: from.unseen || slices.Contains(unseenKeywords, keyword),
+			unseen: from.unseen || keyword == "dependencies" || slices.Contains(draft6Keywords, keyword),
+			beyond: from.beyond || slices.Contains(draft6Keywords, keyword),
 		}
 	}
 	for _, keyword := range schemaMaps {
@@ -124,6 +141,7 @@ func (w *schemaWalk) findings() []finding {
 		}
 	}
 	add(RuleSchemaDraft, true, w.drafts, "")
+	add(RuleSchemaShape, true, w.shapes, "")
 	add(RuleSchemaReference, true, outside, ", which is outside of it")
 	e := &emptyObject{root: w.root, done: make(map[string]bool), open: make(map[string]bool)}
 	if problem := e.follow(w.root, ""); problem != "" {

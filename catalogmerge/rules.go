@@ -11,7 +11,9 @@ type field struct {
 	notNull bool
 	// structured tells that the value has fields or elements of its own with rules.
 	structured bool
-	check      func(value []byte) (Rule, string)
+	// unread tells that only Cloud Foundry reads the field, and no platform that is written in Go.
+	unread bool
+	check  func(value []byte) (Rule, string)
 	// hint looks for a soft problem in a value that passed the check; nil if there is none to find.
 	hint func(value []byte) (Rule, string)
 }
@@ -45,7 +47,7 @@ var (
 		7:                   {name: "description", required: true, check: description},
 		8:                   {name: "plan_updateable", check: boolean},
 		9:                   {name: "binding_rotatable", check: boolean},
-		10:                  {name: "maximum_polling_duration", check: integer},
+		10:                  {name: "maximum_polling_duration", unread: true, check: duration, hint: durationHint},
 	}, map[string]string{"planupdatable": "plan_updateable"})
 	clientObject = newObjectRules([]field{
 		clientID: {name: "id", required: true, check: nonBlank, hint: nameHint},

@@ -1,6 +1,7 @@
 package catalogmerge
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -59,18 +60,50 @@ func checkSchema(schema []byte) []finding {
 	if depthOf(schema) > maxSchemaDepth {
 		return []finding{{RuleSchemaSize, fmt.Sprintf("nests more than %d levels deep", maxSchemaDepth), true}}
 	}
-	var root map[string]any
-	if err := json.Unmarshal(schema, &root); err != nil {
-		// Only a number that is too large gets here, and the rules of the field have said so.
+	root, ok := decodeSchema(schema)
+	if !ok {
 		return nil
 	}
-	findings := slices.Concat(checkDraft(root), conformsToDraft4(root))
 	walk := walkSchema(root)
-	findings = append(findings, walk.findings()...)
+	findings := slices.Concat(checkDraft(root), conformsToDraft4(root), walk.findings())
 	if hasHard(findings) || walk.broken {
 		return findings
 	}
 	return append(findings, compileSchema(root, len(walk.references))...)
+}
+
+// decodeSchema reads a schema. Numbers that are written as integers keep their digits; others become floats, because the
+// compiler would take the memory for all their digits. It returns false where one does not fit, of which the rules of
+// the field have told.
+func decodeSchema(schema []byte) (root map[string]any, ok bool) {
+	decoder := json.NewDecoder(bytes.NewReader(schema))
+	decoder.UseNumber()
+	if err := decoder.Decode(&root); err != nil {
+		return nil, false
+	}
+	ok = true
+	var convert func(any) any
+	convert = func(value any) any {
+		switch value := value.(type) {
+		case map[string]any:
+			for name, inner := range value {
+				value[name] = convert(inner)
+			}
+		case []any:
+			for i, inner := range value {
+				value[i] = convert(inner)
+			}
+		case json.Number:
+			f, err := value.Float64()
+			ok = ok && err == nil
+			if strings.ContainsAny(value.String(), ".eE") {
+				return f
+			}
+		}
+		return value
+	}
+	convert(root)
+	return root, ok
 }
 
 func hasHard(findings []finding) bool {

@@ -99,8 +99,11 @@ func (d *draft) judgeStray(s stray, f *field, present bool, at place) {
 		d.advise(at, RuleSpelling, "is there as %s, which platforms do not read", quote(string(s.name)))
 	case present || f.structured && !isNull(s.value):
 		d.report(at, RuleDuplicateKey, "is there as %s, which platforms written in Go take for the same", quote(string(s.name)))
+	case f.unread:
+		d.advise(at, RuleSpelling, "is there as %s, which platforms do not read", quote(string(s.name)))
 	default:
-		if rule, detail := f.check(s.value); rule != "" && !isNull(s.value) {
+		// They do not check what they read, but they fail at what does not fit.
+		if rule, detail := f.check(s.value); (rule == RuleType || rule == RuleNumber) && !isNull(s.value) {
 			d.report(at, rule, "is there as %s, which platforms written in Go take for it, and %s", quote(string(s.name)), detail)
 			return
 		}
