@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"context"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -289,11 +290,16 @@ func (c *catalogs) publish() {
 // report logs the problems that are new and those that are gone.
 func (c *catalogs) report(merged *catalogmerge.Catalog) {
 	now := make(map[catalogmerge.Problem]bool, len(merged.Problems))
-	quarantined := 0
+	// An offering may have several problems, and one that is unreadable is known by its place alone.
+	quarantined := make(map[[3]string]bool)
 	for _, problem := range merged.Problems {
 		now[problem] = true
 		if problem.Hard {
-			quarantined++
+			place, _, _ := strings.Cut(problem.Path, ".")
+			if problem.Offering != "" {
+				place = ""
+			}
+			quarantined[[3]string{problem.Backend, problem.Offering, place}] = true
 		}
 		if !c.reported[problem] {
 			message := "an offering is not published as its broker means it; its team has to mend it"
@@ -311,7 +317,7 @@ func (c *catalogs) report(merged *catalogmerge.Catalog) {
 		}
 	}
 	c.reported = now
-	c.rt.metrics.CatalogOfferings(c.rt.name, len(merged.Offerings), quarantined)
+	c.rt.metrics.CatalogOfferings(c.rt.name, len(merged.Offerings), len(quarantined))
 }
 
 // nameOf returns the configured name of a backend by its stable id. The caller holds mu.

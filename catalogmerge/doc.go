@@ -8,8 +8,9 @@
 //   - [Merge] splices the offerings of all copies into one prepared answer and builds the index by which calls find
 //     their backend.
 //
-// A platform that reads a catalog rejects all of it for one bad entry. So an offering that breaks a rule is left out
-// alone, with a [Problem] that says why, and where it has a last good version, that one stays.
+// A platform that reads a catalog rejects all of it for one bad entry. So an offering that breaks a hard rule is left
+// out alone, with a [Problem] that says why, and where it has a last good version, that one stays. What only some
+// platforms misread is a soft problem and stays published.
 //
 // Offerings travel as the bytes that their backend sent. Nothing is decoded and encoded again, so unknown fields, the
 // order of keys, white space and numbers of any size survive.
