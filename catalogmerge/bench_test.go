@@ -33,7 +33,7 @@ func BenchmarkMerge(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		c := catalogmerge.Merge(copies)
+		c := merge(copies)
 		if len(c.Offerings) != 1000 || len(c.Problems) > 0 {
 			b.Fatalf("got %d offerings, %v", len(c.Offerings), c.Problems)
 		}
@@ -48,7 +48,7 @@ func BenchmarkMergeClashes(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if c := catalogmerge.Merge(copies); len(c.Offerings) != 10 || len(c.Problems) != 990 {
+		if c := merge(copies); len(c.Offerings) != 10 || len(c.Problems) != 990 {
 			b.Fatalf("got %d offerings, %d problems", len(c.Offerings), len(c.Problems))
 		}
 	}
@@ -63,7 +63,7 @@ func BenchmarkRefresh(b *testing.B) {
 	b.SetBytes(int64(len(changed)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := catalogmerge.Refresh(previous, "x", changed, "", noon.Add(time.Minute), withdrawAfter); err != nil {
+		if _, err := refreshed(previous, "x", changed, "", noon.Add(time.Minute)); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -3,18 +3,36 @@ package catalogmerge
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 )
 
 // entry is an offering that stands for the merged catalog.
 type entry struct {
-	from     *Copy
-	offering *Offering
-	state    state
+	from     *Exposed
+	offering *Published
+	// own is the offering as its backend sent it.
+	own   *Offering
+	state state
 	// contests are those of its claims that others make too; waiting counts those that it does not lead.
 	contests []*contest
 	waiting  int
+}
+
+// claims yields what the entry claims, and where. What no platform sees needs no name of its own, but calls for it find
+// their way by its ids.
+func (e *entry) claims() iter.Seq2[claim, place] {
+	if !e.offering.Hidden {
+		return e.offering.claims()
+	}
+	return func(yield func(claim, place) bool) {
+		for c, at := range e.offering.claims() {
+			if (c.kind == claimOfferingID || c.kind == claimPlanID) && !yield(c, at) {
+				return
+			}
+		}
+	}
 }
 
 type state uint8
@@ -28,8 +46,15 @@ const (
 // contest is a claim that several entries make. The contenders are in the order of their right to it.
 type contest struct {
 	claim      claim
-	contenders []int
+	contenders []contender
 	head       int // index of the first contender that is not beaten
+}
+
+// contender is an entry in a contest.
+type contender struct {
+	entry int
+	plan  int // index of the plan whose id is claimed, or none
+	since time.Time
 }
 
 // elect decides which entries are published, so that no claim is held twice, and returns a problem for each entry that
@@ -45,13 +70,17 @@ func elect(entries []entry, claims int) []Problem {
 	}
 	rights := newRights(entries)
 	for _, c := range contests {
-		slices.SortStableFunc(c.contenders, func(a, b int) int {
-			return cmp.Or(compareFirstSeen(rights.firstSeen(a, c.claim), rights.firstSeen(b, c.claim)), cmp.Compare(a, b))
+		for i := range c.contenders {
+			x := &c.contenders[i]
+			x.since = rights.firstSeen(x.entry, c.claim, x.plan)
+		}
+		slices.SortStableFunc(c.contenders, func(a, b contender) int {
+			return cmp.Or(compareFirstSeen(a.since, b.since), cmp.Compare(a.entry, b.entry))
 		})
-		for i, contender := range c.contenders {
-			entries[contender].contests = append(entries[contender].contests, c)
+		for i, x := range c.contenders {
+			entries[x.entry].contests = append(entries[x.entry].contests, c)
 			if i > 0 {
-				entries[contender].waiting++
+				entries[x.entry].waiting++
 			}
 		}
 	}
@@ -82,27 +111,28 @@ func elect(entries []entry, claims int) []Problem {
 
 // findContests returns the claims that more than one entry makes, in the order in which they show.
 func findContests(entries []entry, claims int) []*contest {
-	first := make(map[claim]int, claims)
+	type first struct{ entry, plan int32 }
+	firsts := make(map[claim]first, claims)
 	contested := make(map[claim]*contest)
 	var contests []*contest
 	for i := range entries {
-		for c := range entries[i].offering.claims() {
-			earlier, taken := first[c]
+		for c, at := range entries[i].claims() {
+			earlier, taken := firsts[c]
 			if !taken {
-				first[c] = i
+				firsts[c] = first{int32(i), int32(at.plan)} //nolint:gosec // a catalog has not that many of them
 				continue
 			}
-			if earlier == i {
+			if int(earlier.entry) == i {
 				continue
 			}
 			x := contested[c]
 			if x == nil {
-				x = &contest{claim: c, contenders: []int{earlier}}
+				x = &contest{claim: c, contenders: []contender{{entry: int(earlier.entry), plan: int(earlier.plan)}}}
 				contested[c] = x
 				contests = append(contests, x)
 			}
-			if x.contenders[len(x.contenders)-1] != i {
-				x.contenders = append(x.contenders, i)
+			if x.contenders[len(x.contenders)-1].entry != i {
+				x.contenders = append(x.contenders, contender{entry: i, plan: at.plan})
 			}
 		}
 	}
@@ -126,8 +156,8 @@ func (e *election) chooseReady() {
 		e.entries[winner].state = chosen
 		for _, c := range e.entries[winner].contests {
 			for _, contender := range c.contenders {
-				if e.entries[contender].state == undecided {
-					e.beat(contender, winner, c.claim)
+				if e.entries[contender.entry].state == undecided {
+					e.beat(contender.entry, winner, c.claim)
 				}
 			}
 		}
@@ -139,18 +169,19 @@ func (e *election) beat(loser, winner int, over claim) {
 	e.entries[loser].state = beaten
 	e.losses = append(e.losses, loss{loser, winner, over})
 	for _, c := range e.entries[loser].contests {
-		if c.contenders[c.head] != loser {
+		if c.contenders[c.head].entry != loser {
 			continue
 		}
-		for c.head < len(c.contenders) && e.entries[c.contenders[c.head]].state == beaten {
+		for c.head < len(c.contenders) && e.entries[c.contenders[c.head].entry].state == beaten {
 			c.head++
 		}
 		if c.head == len(c.contenders) {
 			continue
 		}
-		leader := &e.entries[c.contenders[c.head]]
+		next := c.contenders[c.head].entry
+		leader := &e.entries[next]
 		if leader.waiting--; leader.waiting == 0 && leader.state == undecided {
-			e.ready = append(e.ready, c.contenders[c.head])
+			e.ready = append(e.ready, next)
 		}
 	}
 }
@@ -164,48 +195,61 @@ type loss struct {
 func (l loss) problem(entries []entry) Problem {
 	loser, winner := entries[l.loser], entries[l.winner]
 	return Problem{
-		Backend:  loser.from.Backend,
-		Offering: loser.offering.ID,
+		Backend:  loser.offering.Backend,
+		Offering: loser.offering.OwnID,
 		Path:     loser.offering.placeOf(l.claim).path(""),
 		Rule:     l.claim.rule(),
 		Detail: fmt.Sprintf("%s of backend %s is that of offering %s of backend %s",
-			l.claim, quote(loser.from.Backend), quote(winner.offering.ID), quote(winner.from.Backend)),
+			l.claim, quote(loser.offering.Backend), quote(winner.offering.OwnID), quote(winner.offering.Backend)),
 		Hard: true,
 	}
 }
 
-// rights tells since when an entry's backend has had a claim.
+// rights tells since when an entry's backend has shown what it claims.
 type rights struct {
 	entries []entry
 	// names holds when each backend's names were first seen, under whatever offering. It is filled when first needed.
-	names map[*Copy]map[string]time.Time
+	names map[*Exposed]map[string]time.Time
 }
 
 func newRights(entries []entry) *rights {
-	return &rights{entries: entries, names: make(map[*Copy]map[string]time.Time)}
+	return &rights{entries: entries, names: make(map[*Exposed]map[string]time.Time)}
 }
 
-func (r *rights) firstSeen(index int, c claim) time.Time {
+// firstSeen returns since when; plan is the index of the plan where the claim is that to its id.
+func (r *rights) firstSeen(index int, c claim, plan int) time.Time {
 	e := &r.entries[index]
+	known, mapped := &e.from.copy.Known, e.from.policy.NamespaceIDs
+	offering := known.Offerings[e.offering.OwnID]
 	switch c.kind {
 	case claimOfferingName:
 		return r.namesOf(e.from)[c.value]
 	case claimPlanID:
-		return e.from.Known.Plans[c.value].FirstSeen
+		plan := known.Plans[e.offering.Plans[plan].OwnID]
+		if mapped {
+			return plan.MappedSince
+		}
+		return plan.FirstSeen
+	case claimOfferingID:
+		if mapped {
+			return offering.MappedSince
+		}
+		return offering.FirstSeen
 	default:
-		// A dashboard client is as old as its offering.
-		return e.from.Known.Offerings[e.offering.ID].FirstSeen
+		// A dashboard client is as old as its offering, however that is spelled.
+		return offering.since()
 	}
 }
 
-func (r *rights) namesOf(from *Copy) map[string]time.Time {
+func (r *rights) namesOf(from *Exposed) map[string]time.Time {
 	names, ok := r.names[from]
 	if ok {
 		return names
 	}
-	names = make(map[string]time.Time, len(from.Known.Offerings))
-	for _, known := range from.Known.Offerings {
-		for name, seen := range known.Names {
+	known := from.copy.Known.Offerings
+	names = make(map[string]time.Time, len(known))
+	for _, offering := range known {
+		for name, seen := range offering.Names {
 			if present, ok := names[name]; !ok || compareFirstSeen(seen, present) < 0 {
 				names[name] = seen
 			}

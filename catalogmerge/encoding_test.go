@@ -61,7 +61,7 @@ func TestUnknownFieldsSurvive(t *testing.T) {
 		t.Errorf("got ETag %q from a field that only looks like it", c.ETag)
 	}
 	c = refresh(t, c, "x", noon.Add(time.Minute), service("b", "b", "q"))
-	c = catalogmerge.Touch(c, noon.Add(2*time.Minute), withdrawAfter)
+	c = touch(c, noon.Add(2*time.Minute))
 	got := string(encode(t, c))
 	if want := `,"ETAG":"other","zeta":[18446744073709551617,"<"]}`; !strings.HasSuffix(got, want) {
 		t.Errorf("got %s, want the end %s", got, want)
@@ -129,7 +129,7 @@ func TestCopyWithDoubles(t *testing.T) {
 		if got := len(c.Offerings); got != 2 {
 			t.Fatalf("%s: the copy holds %d offerings, want 2", change[1], got)
 		}
-		if got := publishedIDs(catalogmerge.Merge([]*catalogmerge.Copy{c})); len(got) != 1 || got[0] != "x:a" {
+		if got := publishedIDs(merge([]*catalogmerge.Copy{c})); len(got) != 1 || got[0] != "x:a" {
 			t.Errorf("%s: merged to %v", change[1], got)
 		}
 		if next := refresh(t, c, "x", noon.Add(time.Minute)); len(next.Offerings) != 1 || next.Offerings[0].ID != "a" {

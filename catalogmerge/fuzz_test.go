@@ -46,14 +46,14 @@ func FuzzMerge(f *testing.F) {
 		}
 		copies := make([]*catalogmerge.Copy, 2)
 		for i, b := range [][]byte{one, two} {
-			c, err := catalogmerge.Refresh(nil, []string{"one", "two"}[i], b, "", times[i], withdrawAfter)
+			c, err := refreshed(nil, []string{"one", "two"}[i], b, "", times[i])
 			if err != nil {
 				continue
 			}
 			checkRefreshed(t, c, b)
 			copies[i] = c
 		}
-		c := catalogmerge.Merge(copies)
+		c := merge(copies)
 		checkCatalog(t, c, copies)
 
 		// The same copies from a store give the same catalog.
@@ -62,19 +62,19 @@ func FuzzMerge(f *testing.F) {
 				copies[i] = decode(t, encode(t, copies[i]))
 			}
 		}
-		if stored := catalogmerge.Merge(copies); string(stored.Body) != string(c.Body) || stored.ETag != c.ETag {
+		if stored := merge(copies); string(stored.Body) != string(c.Body) || stored.ETag != c.ETag {
 			t.Errorf("from the store: got\n%s\nwant\n%s", stored.Body, c.Body)
 		}
 
 		// A platform could read the merged catalog as that of one broker, and so can Refresh.
-		again, err := catalogmerge.Refresh(nil, "merged", c.Body, "", noon, withdrawAfter)
+		again, err := refreshed(nil, "merged", c.Body, "", noon)
 		if err != nil {
 			t.Fatalf("the merged catalog is none: %v", err)
 		}
 		if len(again.Problems) > 0 {
 			t.Errorf("the merged catalog has problems: %v\n%s", again.Problems, c.Body)
 		}
-		if body := catalogmerge.Merge([]*catalogmerge.Copy{again}).Body; string(body) != string(c.Body) {
+		if body := merge([]*catalogmerge.Copy{again}).Body; string(body) != string(c.Body) {
 			t.Errorf("merged again: got\n%s\nwant\n%s", body, c.Body)
 		}
 	})
@@ -93,7 +93,7 @@ func FuzzRefresh(f *testing.F) {
 		now := noon
 		for _, b := range [][]byte{one, two, three} {
 			now = now.Add(step)
-			c, err := catalogmerge.Refresh(previous, "x", b, etag, now, withdrawAfter)
+			c, err := refreshed(previous, "x", b, etag, now)
 			if err != nil {
 				if !errors.Is(err, catalogmerge.ErrNoCatalog) || c != nil {
 					t.Fatalf("got %v, %v", c, err)

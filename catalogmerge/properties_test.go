@@ -159,21 +159,21 @@ func checkFollows(t testing.TB, before, c *catalogmerge.Copy, body []byte, etag 
 	if string(encode(t, decode(t, encoded))) != string(encoded) {
 		t.Error("encoding twice gives other bytes")
 	}
-	again, err := catalogmerge.Refresh(c, c.Backend, body, etag, now, withdrawAfter)
+	again, err := refreshed(c, c.Backend, body, etag, now)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if diff := diffCopies(c, again); diff != "" {
 		t.Errorf("the same body again (-first +second):\n%s", diff)
 	}
-	if diff := diffCopies(c, catalogmerge.Touch(c, now, withdrawAfter)); diff != "" {
+	if diff := diffCopies(c, touch(c, now)); diff != "" {
 		t.Errorf("Touch at the same time (-want +got):\n%s", diff)
 	}
 	if string(encode(t, c)) != string(encoded) {
 		t.Error("what followed changed the copy before it")
 	}
 	checkStays(t, before, c, now)
-	if own := catalogmerge.Merge([]*catalogmerge.Copy{c}); len(own.Offerings) != len(c.Offerings) {
+	if own := merge([]*catalogmerge.Copy{c}); len(own.Offerings) != len(c.Offerings) {
 		t.Errorf("the copy clashes with itself: %v", own.Problems)
 	} else {
 		checkCatalog(t, own, []*catalogmerge.Copy{c})

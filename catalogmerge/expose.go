@@ -1,0 +1,154 @@
+package catalogmerge
+
+import (
+	"bytes"
+
+	"github.com/google/uuid"
+)
+
+// Exposed is a copy as platforms see it: what a policy does to its offerings. It never changes.
+type Exposed struct {
+	copy    *Copy
+	policy  *Policy
+	options *Options
+	ids     namespace
+	// offerings are those that are offered, with the ids and names that platforms see. own is parallel to it.
+	offerings []Published
+	own       []*Offering
+	// problems are those of the policy.
+	problems []Problem
+	// mappedOfferings and mappedPlans are the mapped spellings of all known ids, shown or not.
+	mappedOfferings, mappedPlans map[string]uuid.UUID
+}
+
+// Expose applies a policy to a copy; nil stands for a backend that never gave a good answer, and gives nil. What is the
+// same in previous, which may be nil, is taken from there, so that a backend where nothing changed costs next to
+// nothing. Neither the policy nor the options may change afterwards.
+func Expose(c *Copy, p *Policy, o *Options, previous *Exposed) *Exposed {
+	if c == nil {
+		return nil
+	}
+	p, o = p.orNone(), o.orNone()
+	x := &Exposed{copy: c, policy: p, options: o}
+	if previous != nil && (previous.copy.Backend != c.Backend || previous.options.Gateway != o.Gateway) {
+		previous = nil
+	}
+	same := previous != nil && previous.policy.equal(p) && previous.options.MaterializeDefaults == o.MaterializeDefaults
+	if same && previous.copy == c {
+		return previous
+	}
+	if previous == nil {
+		x.ids = namespaceOf(o.Gateway, c.Backend)
+		x.mappedOfferings = mapIDs(c.Known.Offerings, x.ids.offering, nil)
+		x.mappedPlans = mapIDs(c.Known.Plans, x.ids.plan, nil)
+	} else {
+		x.ids = previous.ids
+		x.mappedOfferings = mapIDs(c.Known.Offerings, x.ids.offering, previous.mappedOfferings)
+		x.mappedPlans = mapIDs(c.Known.Plans, x.ids.plan, previous.mappedPlans)
+	}
+	if !same {
+		previous = nil
+	}
+	x.exposeAll(previous)
+	x.problems = p.unmatched(c)
+	return x
+}
+
+// mapIDs maps the ids that are the keys of a map, and returns the earlier result if it is the same.
+func mapIDs[V any](known map[string]V, mapped func(string) uuid.UUID, before map[string]uuid.UUID) map[string]uuid.UUID {
+	ids := make(map[string]uuid.UUID, len(known))
+	same := len(known) == len(before)
+	for own := range known {
+		id, ok := before[own]
+		if !ok {
+			same = false
+			id = mapped(own)
+		}
+		ids[own] = id
+	}
+	if same {
+		return before
+	}
+	return ids
+}
+
+func (x *Exposed) exposeAll(previous *Exposed) {
+	x.offerings = make([]Published, 0, len(x.copy.Offerings))
+	x.own = make([]*Offering, 0, len(x.copy.Offerings))
+	before := make(map[string]int)
+	if previous != nil {
+		for i, own := range previous.own {
+			before[own.ID] = i
+		}
+	}
+	for i := range x.copy.Offerings {
+		own := &x.copy.Offerings[i]
+		if !x.policy.offers(own) {
+			continue
+		}
+		x.own = append(x.own, own)
+		if j, ok := before[own.ID]; ok && bytes.Equal(previous.own[j].Raw, own.Raw) {
+			unchanged := previous.offerings[j]
+			unchanged.MissingSince = own.MissingSince
+			x.offerings = append(x.offerings, unchanged)
+			continue
+		}
+		x.offerings = append(x.offerings, x.expose(own))
+	}
+}
+
+// expose applies the policy to one offering.
+func (x *Exposed) expose(own *Offering) Published {
+	p := Published{
+		Backend: x.copy.Backend, OwnID: own.ID, OwnName: own.Name,
+		Draining: x.policy.Drain, Hidden: x.policy.Drain && x.policy.Hidden, Offering: *own,
+	}
+	r := rewriting{defaults: x.options.MaterializeDefaults}
+	if name := x.policy.exposedName(own.Name); name != own.Name {
+		p.Name, r.name = name, name
+	}
+	if x.policy.NamespaceIDs {
+		p.ID = x.offeringID(own.ID)
+		r.id = p.ID
+		r.planIDs = make([]string, len(own.Plans))
+		for i, plan := range own.Plans {
+			r.planIDs[i] = x.planID(plan.ID)
+		}
+	}
+	if !x.policy.offersAllOf(own.Name) {
+		r.dropped = make([]bool, len(own.Plans))
+		for i, plan := range own.Plans {
+			r.dropped[i] = !x.policy.offersPlan(own.Name, plan.Name)
+		}
+	}
+	if r.planIDs != nil || r.dropped != nil {
+		p.Plans = make([]Plan, 0, len(own.Plans))
+		for i, plan := range own.Plans {
+			if r.dropped != nil && r.dropped[i] {
+				continue
+			}
+			if r.planIDs != nil {
+				plan.ID = r.planIDs[i]
+			}
+			p.Plans = append(p.Plans, plan)
+		}
+	}
+	p.Raw = r.apply(own.Raw)
+	return p
+}
+
+// offeringID returns the mapped spelling of an offering's id.
+func (x *Exposed) offeringID(own string) string {
+	if id, ok := x.mappedOfferings[own]; ok {
+		return id.String()
+	}
+	return x.ids.offering(own).String()
+}
+
+// planID returns the mapped spelling of a plan's id.
+func (x *Exposed) planID(own string) string {
+	if id, ok := x.mappedPlans[own]; ok {
+		return id.String()
+	}
+	return x.ids.plan(own).String()
+}

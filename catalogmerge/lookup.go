@@ -1,0 +1,129 @@
+package catalogmerge
+
+// Offering returns the backend of an offering that the catalog publishes now, hidden ones included. If no offering is
+// shown under the id, it may be the other spelling of one, as long as that leads to one backend alone.
+func (c *Catalog) Offering(spelledService string) (backend string, ok bool) {
+	i, ok := c.find(spelledService)
+	if !ok {
+		return "", false
+	}
+	return c.Offerings[i].Backend, true
+}
+
+// Draining tells whether the catalog publishes the offering now, but is to have no new instances of it.
+func (c *Catalog) Draining(spelledService string) bool {
+	i, ok := c.find(spelledService)
+	return ok && c.Offerings[i].Draining
+}
+
+// Plan tells whether the catalog publishes the plan now, under that offering. The two may be spelled differently.
+func (c *Catalog) Plan(spelledService, spelledPlan string) bool {
+	offering, ok := c.find(spelledService)
+	if !ok {
+		return false
+	}
+	if plan, ok := c.plans[spelledPlan]; ok && plan == offering {
+		return true
+	}
+	backend := c.Offerings[offering].Backend
+	plan, ok := c.plans[c.ExposedPlan(backend, c.OwnPlan(backend, spelledPlan))]
+	return ok && plan == offering
+}
+
+// find returns the index of a published offering.
+func (c *Catalog) find(spelledService string) (int, bool) {
+	if i, ok := c.published[spelledService]; ok {
+		return i, true
+	}
+	backend, ambiguous, ok := c.OfferingOwner(spelledService)
+	if !ok || ambiguous {
+		return 0, false
+	}
+	i, ok := c.published[c.ExposedOffering(backend, c.OwnOffering(backend, spelledService))]
+	return i, ok && c.Offerings[i].Backend == backend
+}
+
+// OfferingOwner returns the backend that ever showed an offering under the id, in the catalog now or not; if none did,
+// the one that has an offering with that id of its own. If several did, it is ambiguous which of them holds an
+// instance; backend is then the first of them.
+func (c *Catalog) OfferingOwner(spelledService string) (backend string, ambiguous, ok bool) {
+	return c.owner(c.owners.offerings.find(spelledService, c.owners.mappedOfferings))
+}
+
+// PlanOwner is like OfferingOwner for the id of a plan.
+func (c *Catalog) PlanOwner(spelledPlan string) (backend string, ambiguous, ok bool) {
+	return c.owner(c.owners.plans.find(spelledPlan, c.owners.mappedPlans))
+}
+
+// NameOwner is like OfferingOwner for any name that an offering ever had. Instance ids of IBM Cloud carry it.
+func (c *Catalog) NameOwner(offeringName string) (backend string, ambiguous, ok bool) {
+	return c.owner(c.owners.names.find(offeringName, nil))
+}
+
+func (c *Catalog) owner(o owner, ok bool) (backend string, ambiguous, found bool) {
+	if !ok {
+		return "", false, false
+	}
+	return c.backends[o.backend].copy.Backend, o.ambiguous, true
+}
+
+// OwnOffering returns a backend's own id of an offering, whichever way the id is spelled; an id that is neither
+// spelling of one is returned as it is.
+func (c *Catalog) OwnOffering(backend, spelled string) string {
+	i, x := c.backend(backend)
+	if x == nil {
+		return spelled
+	}
+	_, plain := x.copy.Known.Offerings[spelled]
+	if plain && !x.policy.NamespaceIDs {
+		return spelled
+	}
+	if id, ok := parseMapped(spelled); ok {
+		if m, ok := c.owners.mappedOfferings[id]; ok && m.backend == i {
+			return m.own
+		}
+	}
+	return spelled
+}
+
+// OwnPlan is like OwnOffering for the id of a plan.
+func (c *Catalog) OwnPlan(backend, spelled string) string {
+	i, x := c.backend(backend)
+	if x == nil {
+		return spelled
+	}
+	_, plain := x.copy.Known.Plans[spelled]
+	if plain && !x.policy.NamespaceIDs {
+		return spelled
+	}
+	if id, ok := parseMapped(spelled); ok {
+		if m, ok := c.owners.mappedPlans[id]; ok && m.backend == i {
+			return m.own
+		}
+	}
+	return spelled
+}
+
+// ExposedOffering returns how the backend's policy of today spells the id of an offering, published or not.
+func (c *Catalog) ExposedOffering(backend, own string) string {
+	if _, x := c.backend(backend); x != nil && x.policy.NamespaceIDs {
+		return x.offeringID(own)
+	}
+	return own
+}
+
+// ExposedPlan is like ExposedOffering for the id of a plan.
+func (c *Catalog) ExposedPlan(backend, own string) string {
+	if _, x := c.backend(backend); x != nil && x.policy.NamespaceIDs {
+		return x.planID(own)
+	}
+	return own
+}
+
+func (c *Catalog) backend(id string) (int32, *Exposed) {
+	i, ok := c.byID[id]
+	if !ok {
+		return 0, nil
+	}
+	return i, c.backends[i]
+}

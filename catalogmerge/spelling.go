@@ -1,0 +1,52 @@
+package catalogmerge
+
+import "github.com/google/uuid"
+
+// An id has two spellings: the backend's own, and the mapped one that namespace_ids shows, which is a UUID made of the
+// gateway's name, the backend's stable id and the own id. A call may carry either, whatever the policy says today:
+// platforms keep what they were shown when they created an instance.
+
+// namespace makes the mapped spellings of one backend's ids.
+type namespace uuid.UUID
+
+func namespaceOf(gateway, backend string) namespace {
+	root := uuid.NewSHA1(uuid.NameSpaceURL, []byte("osb-gateway:"+gateway))
+	return namespace(uuid.NewSHA1(root, []byte("broker:"+backend)))
+}
+
+func (n namespace) offering(own string) uuid.UUID {
+	return uuid.NewSHA1(uuid.UUID(n), []byte("service:"+own))
+}
+
+func (n namespace) plan(own string) uuid.UUID {
+	return uuid.NewSHA1(uuid.UUID(n), []byte("plan:"+own))
+}
+
+// MappedOffering returns how namespace_ids spells an offering's id. gateway is the gateway's name and backend the
+// backend's stable id.
+func MappedOffering(gateway, backend, own string) string {
+	return namespaceOf(gateway, backend).offering(own).String()
+}
+
+// MappedPlan returns how namespace_ids spells a plan's id.
+func MappedPlan(gateway, backend, own string) string {
+	return namespaceOf(gateway, backend).plan(own).String()
+}
+
+// parseMapped reads an id that may be a mapped one. Only the one way in which they are written counts: to platforms ids
+// are strings.
+func parseMapped(id string) (uuid.UUID, bool) {
+	if len(id) != 36 || id[14] != '5' {
+		return uuid.UUID{}, false
+	}
+	parsed, err := uuid.Parse(id)
+	if err != nil {
+		return uuid.UUID{}, false
+	}
+	for i := range len(id) {
+		if id[i] >= 'A' && id[i] <= 'F' {
+			return uuid.UUID{}, false
+		}
+	}
+	return parsed, true
+}
