@@ -1,70 +1,206 @@
 package catalogmerge
 
-// ChangeKind says what happened to an offering or a plan.
-type ChangeKind string
+import "slices"
 
-// The kinds of changes.
-const (
-	// Removed: platforms find it gone. Added: they find it new.
-	Removed ChangeKind = "removed"
-	Added   ChangeKind = "added"
-	// Renamed: it has another name.
-	Renamed ChangeKind = "renamed"
-	// Reidentified: it has another id, which platforms take for one that went and another one that came.
-	Reidentified ChangeKind = "id_changed"
-	// Moved: another backend has the offering now.
-	Moved ChangeKind = "moved"
-)
-
-// Change is one thing that platforms would notice.
-type Change struct {
-	Kind ChangeKind `json:"kind"`
-	// Platforms are those that would notice; empty stands for all of them.
-	Platforms []string `json:"platforms,omitempty"`
-	// Offering is the offering, and Plan, if it is set, the plan of it that changed, as they were or, if they are new,
-	// as they are.
-	Backend  string     `json:"backend"`
-	Offering ListedName `json:"offering"`
-	Plan     ListedName `json:"plan,omitzero"`
-	// Was and Now are the names, ids or backends of a change from one to the other.
-	Was string `json:"was,omitempty"`
-	Now string `json:"now,omitempty"`
-	// Instances is how many instances there are of what is lost.
-	Instances int `json:"instances,omitempty"`
-}
-
-// ListedName is the id and the name of something.
-type ListedName struct {
-	ID   string `json:"id"`
-	Name string `json:"name"`
-}
-
-// Difference is what platforms would notice if one catalog took the place of another.
-type Difference struct {
-	Changes []Change `json:"changes"`
-}
-
-// Losses tells whether something would be gone for a platform that sees it now.
-func (d *Difference) Losses() bool {
-	for _, c := range d.Changes {
-		if c.Kind == Removed || c.Kind == Reidentified {
-			return true
-		}
-	}
-	return false
-}
-
-// Compare returns what platforms would notice if after took the place of before.
+// Compare returns what platforms would notice if after took the place of before. Offerings and plans are the same if
+// their ids are: that is how platforms know them. The changes are in the order of before, then in that of after.
 func Compare(before, after *Listing) *Difference {
-	d := &Difference{Changes: []Change{}}
-	ids := make(map[string]bool)
-	for _, o := range after.Offerings {
-		ids[o.ID] = true
+	c := comparison{
+		difference: &Difference{
+			PlatformsRemoved: without(before.Platforms, after.Platforms), PlatformsAdded: without(after.Platforms, before.Platforms),
+			Changes: []Change{},
+		},
+		platforms: common(before.Platforms, after.Platforms),
+		byID:      make(map[string]*ListedOffering, len(after.Offerings)),
+		byOwn:     make(map[ownListed]*ListedOffering, len(after.Offerings)),
+		was:       make(map[*ListedOffering]*ListedOffering, len(after.Offerings)),
 	}
-	for _, o := range before.Offerings {
-		if !ids[o.ID] {
-			d.Changes = append(d.Changes, Change{Kind: Removed, Backend: o.Backend, Offering: ListedName{o.ID, o.Name}})
+	c.all = len(before.Platforms) == 0 && len(after.Platforms) == 0
+	for i := range after.Offerings {
+		a := &after.Offerings[i]
+		if c.byID[a.ID] == nil {
+			c.byID[a.ID] = a
+		}
+		for _, own := range ownsOf(a) {
+			if c.byOwn[own] == nil {
+				c.byOwn[own] = a
+			}
 		}
 	}
-	return d
+	for i := range before.Offerings {
+		if b := &before.Offerings[i]; c.byID[b.ID] != nil && c.was[c.byID[b.ID]] == nil {
+			c.was[c.byID[b.ID]] = b
+		}
+	}
+	for i := range before.Offerings {
+		c.compare(&before.Offerings[i])
+	}
+	for i := range after.Offerings {
+		if a := &after.Offerings[i]; c.was[a] == nil {
+			c.note(Change{Kind: Added}, a, c.seen(a))
+		}
+	}
+	return c.difference
+}
+
+type comparison struct {
+	difference *Difference
+	// platforms are those of both listings. all tells that neither listing has any, and that one who sees everything
+	// stands for them.
+	platforms []string
+	all       bool
+	// byID and byOwn find the offerings after, was what they were before.
+	byID  map[string]*ListedOffering
+	byOwn map[ownListed]*ListedOffering
+	was   map[*ListedOffering]*ListedOffering
+}
+
+// ownListed is an offering of a backend by its own id.
+type ownListed struct {
+	backend string
+	stable  bool // backend is a stable id and not a configured name
+	id      string
+}
+
+// ownsOf returns what finds an offering: either name of a backend may change without it being another one.
+func ownsOf(o *ListedOffering) []ownListed {
+	return []ownListed{{o.BackendID, true, o.OwnID}, {o.Backend, false, o.OwnID}}
+}
+
+func sameBackend(a, b *ListedOffering) bool {
+	return a.BackendID == b.BackendID || a.Backend == b.Backend
+}
+
+// compare notes what became of an offering.
+func (c *comparison) compare(b *ListedOffering) {
+	seen := c.seen(b)
+	a := c.byID[b.ID]
+	if a == nil || c.was[a] != b {
+		if a = c.renumbered(b); a == nil {
+			c.note(Change{Kind: Removed, Plans: len(b.Plans), Instances: b.instances(nil)}, b, seen)
+			return
+		}
+		c.was[a] = b
+		c.note(Change{
+			Kind: Reidentified, Was: b.ID, Now: a.ID, Plans: len(b.Plans), Instances: b.instances(nil),
+		}, b, seen)
+		c.note(Change{Kind: Shown}, a, without(c.seen(a), seen))
+		return
+	}
+	now := c.seen(a)
+	gone := without(seen, now)
+	c.note(Change{Kind: Concealed, Plans: len(b.Plans), Instances: b.instances(gone)}, b, gone)
+	both := common(seen, now)
+	if a.Name != b.Name {
+		c.note(Change{Kind: Renamed, Was: b.Name, Now: a.Name}, b, both)
+	}
+	if !sameBackend(a, b) {
+		c.note(Change{Kind: Moved, Was: b.Backend, Now: a.Backend}, b, both)
+	}
+	if a.Draining != b.Draining {
+		c.note(Change{Kind: drainKind(a.Draining)}, b, both)
+	}
+	c.comparePlans(b, a, both)
+	c.note(Change{Kind: Shown}, a, without(now, seen))
+}
+
+func drainKind(draining bool) ChangeKind {
+	if draining {
+		return Drained
+	}
+	return Undrained
+}
+
+// renumbered returns the offering after that was b under another id.
+func (c *comparison) renumbered(b *ListedOffering) *ListedOffering {
+	for _, own := range ownsOf(b) {
+		if a := c.byOwn[own]; a != nil && c.was[a] == nil {
+			return a
+		}
+	}
+	return nil
+}
+
+// comparePlans notes what became of the plans of an offering.
+func (c *comparison) comparePlans(b, a *ListedOffering, platforms []string) {
+	byID := make(map[string]*ListedPlan, len(a.Plans))
+	byOwn := make(map[string]*ListedPlan, len(a.Plans))
+	for i := range a.Plans {
+		p := &a.Plans[i]
+		byID[p.ID], byOwn[p.OwnID] = p, p
+	}
+	known := make(map[*ListedPlan]bool, len(a.Plans))
+	for i := range b.Plans {
+		if now := byID[b.Plans[i].ID]; now != nil {
+			known[now] = true
+		}
+	}
+	for i := range b.Plans {
+		was := &b.Plans[i]
+		plan := ListedName{was.ID, was.Name}
+		now := byID[was.ID]
+		if now != nil {
+			if now.Name != was.Name {
+				c.note(Change{Kind: Renamed, Plan: plan, Was: was.Name, Now: now.Name}, b, platforms)
+			}
+			continue
+		}
+		lost := Change{Kind: Removed, Plan: plan, Plans: 1, Instances: was.instances(nil)}
+		if now = byOwn[was.OwnID]; now != nil && !known[now] && sameBackend(a, b) {
+			known[now] = true
+			lost.Kind, lost.Was, lost.Now = Reidentified, was.ID, now.ID
+		}
+		c.note(lost, b, platforms)
+	}
+	for i := range a.Plans {
+		if p := &a.Plans[i]; !known[p] {
+			c.note(Change{Kind: Added, Plan: ListedName{p.ID, p.Name}}, a, platforms)
+		}
+	}
+}
+
+// seen returns the platforms of both listings that see an offering.
+func (c *comparison) seen(o *ListedOffering) []string {
+	switch {
+	case !c.all:
+		return common(c.platforms, o.Platforms)
+	case o.Hidden:
+		return nil
+	default:
+		return []string{""}
+	}
+}
+
+// note adds a change to an offering, unless no platform notices.
+func (c *comparison) note(change Change, o *ListedOffering, platforms []string) {
+	if len(platforms) == 0 {
+		return
+	}
+	change.Backend, change.Offering = o.Backend, ListedName{o.ID, o.Name}
+	if !c.all && len(platforms) < len(c.platforms) {
+		change.Platforms = platforms
+	}
+	c.difference.Changes = append(c.difference.Changes, change)
+}
+
+// common returns what is in both lists, in the order of the first.
+func common(a, b []string) []string {
+	result := []string{}
+	for _, s := range a {
+		if slices.Contains(b, s) {
+			result = append(result, s)
+		}
+	}
+	return result
+}
+
+// without returns what is in the first list alone.
+func without(a, b []string) []string {
+	result := []string{}
+	for _, s := range a {
+		if !slices.Contains(b, s) {
+			result = append(result, s)
+		}
+	}
+	return result
 }

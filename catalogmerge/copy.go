@@ -14,8 +14,8 @@ type Copy struct {
 	// FetchedAt is when the backend last gave a good answer, 304 included; UTC, in whole milliseconds.
 	FetchedAt time.Time
 	// ETag is the backend's validator of its last full answer, for If-None-Match. It is empty after an answer with
-	// problems: such an answer is to be read again in full, because rules, and what else is published, may change
-	// while its bytes do not.
+	// problems, those of excluded offerings too: such an answer is to be read again in full, because rules, policies and
+	// what else is published may change while its bytes do not.
 	ETag string
 	// Offerings are the last good ones, in the backend's order, with its own ids and names, excluded ones included. One that the backend no longer has stays in its place,
 	// with MissingSince, until it was missing for long enough.

@@ -54,22 +54,29 @@ func Expose(c *Copy, p *Policy, o *Options, previous *Exposed) *Exposed {
 	return x
 }
 
-// mapIDs maps the ids that are the keys of a map, and returns the earlier result if it is the same.
+// mapIDs maps the ids that are the keys of a map. What is in before is taken from there.
 func mapIDs[V any](known map[string]V, mapped func(string) uuid.UUID, before map[string]uuid.UUID) map[string]uuid.UUID {
+	if len(known) == len(before) && hasAll(before, known) {
+		return before
+	}
 	ids := make(map[string]uuid.UUID, len(known))
-	same := len(known) == len(before)
 	for own := range known {
 		id, ok := before[own]
 		if !ok {
-			same = false
 			id = mapped(own)
 		}
 		ids[own] = id
 	}
-	if same {
-		return before
-	}
 	return ids
+}
+
+func hasAll[V any](ids map[string]uuid.UUID, keys map[string]V) bool {
+	for key := range keys {
+		if _, ok := ids[key]; !ok {
+			return false
+		}
+	}
+	return true
 }
 
 func (x *Exposed) exposeAll(previous *Exposed) {
@@ -152,3 +159,14 @@ func (x *Exposed) planID(own string) string {
 	}
 	return x.ids.plan(own).String()
 }
+
+// name returns the configured name of the backend, or its stable id where no policy says it.
+func (x *Exposed) name() string {
+	if x.policy.Name == "" {
+		return x.copy.Backend
+	}
+	return x.policy.Name
+}
+
+// nameInConflict returns what an offering of the backend is shown as if another one has its name.
+func (x *Exposed) nameInConflict(name string) string { return x.name() + "-" + name }

@@ -104,11 +104,3 @@ func (k *KnownOffering) withOwnName(name string) []string {
 		return k.OwnNames
 	}
 }
-
-// since returns when a good offering was first shown, however its id was spelled.
-func (k *KnownOffering) since() time.Time {
-	if compareFirstSeen(k.MappedSince, k.FirstSeen) < 0 {
-		return k.MappedSince
-	}
-	return k.FirstSeen
-}

@@ -23,7 +23,7 @@ type ListedOffering struct {
 	OwnName   string `json:"own_name"`
 	Draining  bool   `json:"draining,omitempty"`
 	Hidden    bool   `json:"hidden,omitempty"`
-	// Platforms are those that see the offering.
+	// Platforms are those that see the offering, sorted.
 	Platforms []string     `json:"platforms"`
 	Plans     []ListedPlan `json:"plans"`
 }
@@ -33,18 +33,20 @@ type ListedPlan struct {
 	ID    string `json:"id"`
 	OwnID string `json:"own_id"`
 	Name  string `json:"name"`
-	// Instances is how many instances of the plan there are, where somebody counted them.
-	Instances int `json:"instances,omitempty"`
+	// Instances is how many instances of the plan each platform has, by its name, where somebody counted them.
+	Instances map[string]int `json:"instances,omitempty"`
 }
 
-// List returns the listing of the catalog. views are what platforms see, by their names.
+// List returns the listing of the catalog. views are what platforms see, by their names. Nobody has counted instances.
 func (c *Catalog) List(views map[string]*View) *Listing {
-	l := &Listing{Platforms: slices.Sorted(maps.Keys(views)), Offerings: make([]ListedOffering, len(c.Offerings))}
+	l := &Listing{Platforms: slices.AppendSeq([]string{}, maps.Keys(views)), Offerings: make([]ListedOffering, len(c.Offerings))}
+	slices.Sort(l.Platforms)
 	for i := range c.Offerings {
 		o := &c.Offerings[i]
 		listed := ListedOffering{
-			Backend: c.nameOf(c.byID[o.Backend]), BackendID: o.Backend, ID: o.ID, OwnID: o.OwnID, Name: o.Name, OwnName: o.OwnName,
-			Draining: o.Draining, Hidden: o.Hidden, Platforms: []string{}, Plans: make([]ListedPlan, len(o.Plans)),
+			Backend: c.backends[c.byID[o.Backend]].name(), BackendID: o.Backend,
+			ID: o.ID, OwnID: o.OwnID, Name: o.Name, OwnName: o.OwnName, Draining: o.Draining, Hidden: o.Hidden,
+			Platforms: []string{}, Plans: make([]ListedPlan, len(o.Plans)),
 		}
 		for j, p := range o.Plans {
 			listed.Plans[j] = ListedPlan{ID: p.ID, OwnID: p.OwnID, Name: p.Name}
@@ -57,4 +59,23 @@ func (c *Catalog) List(views map[string]*View) *Listing {
 		}
 	}
 	return l
+}
+
+// instances returns how many instances the platforms have of a plan; nil stands for all platforms, listed or not.
+func (p *ListedPlan) instances(platforms []string) int {
+	sum := 0
+	for platform, n := range p.Instances {
+		if platforms == nil || slices.Contains(platforms, platform) {
+			sum += n
+		}
+	}
+	return sum
+}
+
+func (o *ListedOffering) instances(platforms []string) int {
+	sum := 0
+	for i := range o.Plans {
+		sum += o.Plans[i].instances(platforms)
+	}
+	return sum
 }

@@ -1,5 +1,7 @@
 package catalogmerge
 
+import "strings"
+
 // Offering returns the backend of an offering that the catalog publishes now, hidden ones included. If no offering is
 // shown under the id, it may be the other spelling of one, as long as that leads to one backend alone.
 func (c *Catalog) Offering(spelledService string) (backend string, ok bool) {
@@ -57,7 +59,42 @@ func (c *Catalog) PlanOwner(spelledPlan string) (backend string, ambiguous, ok b
 
 // NameOwner is like OfferingOwner for any name that an offering ever had. Instance ids of IBM Cloud carry it.
 func (c *Catalog) NameOwner(offeringName string) (backend string, ambiguous, ok bool) {
-	return c.owner(c.owners.names.find(offeringName, nil))
+	o, ok := c.owners.names[offeringName]
+	if !ok {
+		o, ok = c.ownerInConflict(offeringName)
+	}
+	return c.owner(o, ok)
+}
+
+// ownerInConflict returns whose a name is that an offering may have been shown under while another backend had its own.
+func (c *Catalog) ownerInConflict(name string) (result owner, ok bool) {
+	for i, x := range c.backends {
+		if x == nil || !x.hadInConflict(name, c.owners.names) {
+			continue
+		}
+		o := owner{backend: int32(i)} //nolint:gosec // there are not that many backends
+		if ok {
+			o = result.and(o)
+		}
+		result, ok = o, true
+	}
+	return result, ok
+}
+
+// hadInConflict tells whether a name is made of one of the backend's, and of one that an offering of it ever had.
+func (x *Exposed) hadInConflict(name string, names ownerIndex) bool {
+	for _, backend := range []string{x.name(), x.copy.Backend} {
+		offering, ok := strings.CutPrefix(name, backend+"-")
+		if _, known := names[offering]; !ok || !known {
+			continue
+		}
+		for _, known := range x.copy.Known.Offerings {
+			if _, ok := known.Names[offering]; ok {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (c *Catalog) owner(o owner, ok bool) (backend string, ambiguous, found bool) {

@@ -87,7 +87,7 @@ func Merge(backends []*Exposed, o *Options) *Catalog {
 			catalog.Problems = append(catalog.Problems, x.problems...)
 		}
 	}
-	clashes := elect(entries, count+count+plans)
+	clashes := elect(entries, count+count+plans, o.PrefixOnConflict)
 	size := len(bodyStart) + len(bodyEnd)
 	for i := range entries {
 		e := &entries[i]
@@ -95,21 +95,34 @@ func Merge(backends []*Exposed, o *Options) *Catalog {
 			continue
 		}
 		index := len(catalog.Offerings)
-		catalog.Offerings = append(catalog.Offerings, *e.offering)
+		catalog.Offerings = append(catalog.Offerings, e.published())
 		catalog.published[e.offering.ID] = index
 		for _, p := range e.offering.Plans {
 			catalog.plans[p.ID] = index
+		}
+		if e.name != "" {
+			catalog.owners.names.add(e.name, owner{backend: catalog.byID[e.offering.Backend]})
 		}
 		if e.offering.Hidden {
 			continue
 		}
 		catalog.full = append(catalog.full, index)
 		catalog.Secret = catalog.Secret || e.offering.DashboardClientID != ""
-		size += len(e.offering.Raw) + len(",")
+		size += len(catalog.Offerings[index].Raw) + len(",")
 	}
 	catalog.Problems = append(catalog.Problems, clashes...)
 	catalog.Body, catalog.ETag = splice(catalog.Offerings, catalog.full, size)
 	return catalog
+}
+
+// published returns what is published of a chosen entry.
+func (e *entry) published() Published {
+	p := *e.offering
+	if e.name != "" {
+		r := rewriting{name: e.name}
+		p.Name, p.Raw = e.name, r.apply(p.Raw)
+	}
+	return p
 }
 
 // splice writes the bytes of some offerings side by side, and returns their entity tag too. size is at least the length

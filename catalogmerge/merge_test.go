@@ -223,7 +223,8 @@ func TestMergeClashes(t *testing.T) {
 			},
 			[]string{"y:b"},
 			[]string{"dashboard_client.id duplicate_dashboard_client_id"},
-			`dashboard client id "c" of backend "x" is that of offering "b" of backend "y"`,
+			`dashboard client id "c" of backend "x" is that of offering "b" of backend "y"; a platform takes each client once, ` +
+				`and the client is its broker's own: have the broker use another one, or exclude the offering from one of the two`,
 		},
 		{
 			"what lost one claim takes none: the next in line stands",

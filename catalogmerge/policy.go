@@ -70,7 +70,7 @@ func (o *Options) orNone() *Options {
 
 // exposedName returns the name that platforms see of an offering.
 func (p *Policy) exposedName(own string) string {
-	if renamed, ok := p.Rename[own]; ok {
+	if renamed := p.Rename[own]; renamed != "" {
 		own = renamed
 	}
 	return p.Prefix + own
@@ -88,6 +88,13 @@ func (p *Policy) offersAllOf(offering string) bool {
 		}
 	}
 	return !slices.ContainsFunc(p.Exclude, func(s Selection) bool { return s.Offering == offering })
+}
+
+// excludes tells whether an offering is not offered, whatever plans it has.
+func (p *Policy) excludes(offering string) bool {
+	names := func(s Selection) bool { return s.Offering == offering }
+	return len(p.Include) > 0 && !slices.ContainsFunc(p.Include, names) ||
+		slices.ContainsFunc(p.Exclude, func(s Selection) bool { return names(s) && len(s.Plans) == 0 })
 }
 
 // offersPlan tells whether a plan of an offering is offered, both by their own names.

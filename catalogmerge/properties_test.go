@@ -91,10 +91,7 @@ func checkUnique(t testing.TB, services []json.RawMessage) {
 	}
 	for _, raw := range services {
 		// Maps, because structs take "ID" for "id".
-		var service map[string]any
-		if err := json.Unmarshal(raw, &service); err != nil {
-			t.Fatalf("offering %s: %v", raw, err)
-		}
+		service := decodeAny(t, raw).(map[string]any)
 		once("offering id", service["id"])
 		once("offering name", service["name"])
 		if client, ok := service["dashboard_client"].(map[string]any); ok {

@@ -62,7 +62,7 @@ func Refresh(previous *Copy, backend string, f Fetch) (*Copy, error) {
 		drafts = append(drafts, d)
 	}
 
-	s := newSettlement(previous, drafts)
+	s := newSettlement(previous, drafts, policy)
 	s.settle(now, f.WithdrawAfter)
 	next.Offerings = s.offerings()
 	l := learner{Known: next.Known, policy: policy}
@@ -70,6 +70,7 @@ func Refresh(previous *Copy, backend string, f Fetch) (*Copy, error) {
 		l.learn(&next.Offerings[i], now)
 	}
 	bad = 0
+	clean := true
 	for _, d := range drafts {
 		if s.published(d) {
 			continue
@@ -78,6 +79,10 @@ func Refresh(previous *Copy, backend string, f Fetch) (*Copy, error) {
 		if bad++; bad > maxBadOfferings {
 			return nil, fmt.Errorf("%w: more than %d of its offerings are bad", ErrNoCatalog, maxBadOfferings)
 		}
+		clean = false
+		if d.Name != "" && policy.excludes(d.Name) {
+			continue
+		}
 		kept := s.keptVersionOf(d)
 		for _, p := range d.allProblems() {
 			p.Kept = kept
@@ -85,7 +90,7 @@ func Refresh(previous *Copy, backend string, f Fetch) (*Copy, error) {
 		}
 	}
 	next.Known = l.Known
-	if len(next.Problems) == 0 && isFieldValue(f.ETag) {
+	if clean && isFieldValue(f.ETag) {
 		next.ETag = f.ETag
 	}
 	return next, nil

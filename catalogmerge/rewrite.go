@@ -20,6 +20,9 @@ type rewriting struct {
 // apply returns the bytes of an offering with what is new in them, and raw itself if nothing is. Only the members
 // concerned change; every other byte stays. raw is a JSON object.
 func (r *rewriting) apply(raw []byte) []byte {
+	if r.id == "" && r.name == "" && r.planIDs == nil && r.dropped == nil && !r.defaults {
+		return raw
+	}
 	s := splicing{from: raw}
 	var bindable []byte
 	if r.defaults {
@@ -32,7 +35,7 @@ func (r *rewriting) apply(raw []byte) []byte {
 		case "name":
 			s.replaceText(value, r.name)
 		case "plans":
-			if raw[value.start] == '[' && (r.planIDs != nil || r.dropped != nil || r.defaults) {
+			if raw[value.start] == '[' {
 				r.plans(&s, value, bindable)
 			}
 		}

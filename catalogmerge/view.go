@@ -50,20 +50,11 @@ func (c *Catalog) bits(v *Visibility) []byte {
 
 // describe fills x with what selectors look at of a published offering.
 func (c *Catalog) describe(x *subject, o *Published) {
-	x.backend = c.nameOf(c.byID[o.Backend])
+	x.backend = c.backends[c.byID[o.Backend]].name()
 	x.words = append(x.words[:0], o.Name, o.ID)
 	if o.OwnID != o.ID {
 		x.words = append(x.words, o.OwnID)
 	}
-}
-
-// nameOf returns the configured name of a backend, or its stable id where there is no policy that says it.
-func (c *Catalog) nameOf(backend int32) string {
-	x := c.backends[backend]
-	if x.policy.Name == "" {
-		return x.copy.Backend
-	}
-	return x.policy.Name
 }
 
 func (c *Catalog) view(bits []byte) *View {
@@ -88,7 +79,7 @@ func (c *Catalog) Visible(v *Visibility, backend, ownService string) bool {
 		return true
 	}
 	var x subject
-	i, from := c.backend(backend)
+	_, from := c.backend(backend)
 	if from == nil {
 		x.backend, x.words = backend, []string{ownService}
 		return v.shows(&x)
@@ -98,7 +89,7 @@ func (c *Catalog) Visible(v *Visibility, backend, ownService string) bool {
 		c.describe(&x, &c.Offerings[index])
 		return v.shows(&x)
 	}
-	x.backend, x.words = c.nameOf(i), []string{exposed, ownService}
+	x.backend, x.words = from.name(), []string{exposed, ownService}
 	known := from.copy.Known.Offerings[ownService]
 	for name := range known.Names {
 		x.words = append(x.words, name)
