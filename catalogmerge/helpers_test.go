@@ -132,3 +132,17 @@ func decodeServices(data []byte) ([]json.RawMessage, error) {
 	err := json.Unmarshal(top["services"], &services)
 	return services, err
 }
+
+// refreshWith is refresh with a policy.
+func refreshWith(
+	t testing.TB, previous *catalogmerge.Copy, backend string, p *catalogmerge.Policy, now time.Time, services ...string,
+) *catalogmerge.Copy {
+	t.Helper()
+	f := fetch(body(services...), "", now)
+	f.Policy = p
+	c, err := catalogmerge.Refresh(previous, backend, f)
+	if err != nil {
+		t.Fatalf("Refresh: %v", err)
+	}
+	return c
+}
