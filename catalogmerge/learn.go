@@ -52,7 +52,7 @@ func (l *learner) learnOffering(o *Offering, offered bool, seen time.Time) {
 			is.Names[exposed] = seen
 		}
 	}
-	if names := is.withOwnName(o.Name); len(names) != len(is.OwnNames) {
+	if names := is.withOwnName(o.Name); !slices.Equal(names, is.OwnNames) {
 		changed, is.OwnNames = true, names
 	}
 	if changed {
@@ -93,14 +93,20 @@ func (p *KnownPlan) neverShown() bool { return p.FirstSeen.IsZero() && p.MappedS
 
 // withOwnName returns the own names that the offering never was shown under, now that it has this one.
 func (k *KnownOffering) withOwnName(name string) []string {
-	_, shown := k.Names[name]
-	index, listed := slices.BinarySearch(k.OwnNames, name)
-	switch {
-	case shown && listed:
-		return slices.Delete(slices.Clone(k.OwnNames), index, index+1)
-	case !shown && !listed && name != "":
-		return slices.Insert(slices.Clone(k.OwnNames), index, name)
-	default:
-		return k.OwnNames
+	shown := func(name string) bool {
+		_, ok := k.Names[name]
+		return ok
 	}
+	names := k.OwnNames
+	if index, listed := slices.BinarySearch(names, name); !listed && !shown(name) && name != "" {
+		names = slices.Insert(slices.Clone(names), index, name)
+	}
+	if slices.ContainsFunc(names, shown) {
+		// The list may be shared with an earlier copy.
+		names = slices.DeleteFunc(slices.Clone(names), shown)
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return names
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -177,7 +178,8 @@ func checkFollows(t testing.TB, before, c *catalogmerge.Copy, body []byte, etag 
 	}
 }
 
-// checkStays checks that nothing leaves a copy before its time, and that nothing once known is forgotten.
+// checkStays checks that nothing leaves a copy before its time, and that nothing once known is forgotten. The two copies
+// were made with one policy.
 func checkStays(t testing.TB, before, after *catalogmerge.Copy, now time.Time) {
 	t.Helper()
 	if before == nil {
@@ -195,16 +197,40 @@ func checkStays(t testing.TB, before, after *catalogmerge.Copy, now time.Time) {
 			t.Errorf("offering %q left before its time", o.ID)
 		}
 	}
+	checkKnows(t, before, after)
+}
+
+// checkKnows checks that nothing once known is forgotten or changed.
+func checkKnows(t testing.TB, before, after *catalogmerge.Copy) {
+	t.Helper()
+	if before == nil {
+		return
+	}
 	for id, was := range before.Known.Offerings {
 		is, ok := after.Known.Offerings[id]
-		if !ok || !was.FirstSeen.IsZero() && !is.FirstSeen.Equal(was.FirstSeen) || len(is.Names) < len(was.Names) {
+		if !ok || lost(was.FirstSeen, is.FirstSeen) || lost(was.MappedSince, is.MappedSince) || is.Withheld && !was.Withheld {
 			t.Errorf("offering %q was known as %+v, now %+v", id, was, is)
+		}
+		for name, at := range was.Names {
+			if now, ok := is.Names[name]; !ok || lost(at, now) {
+				t.Errorf("offering %q was known as %+v, now %+v", id, was, is)
+			}
+		}
+		for _, name := range was.OwnNames {
+			if _, shown := is.Names[name]; shown == slices.Contains(is.OwnNames, name) {
+				t.Errorf("offering %q was known as %+v, now %+v", id, was, is)
+			}
 		}
 	}
 	for id, was := range before.Known.Plans {
 		is, ok := after.Known.Plans[id]
-		if !ok || !was.FirstSeen.IsZero() && is != was {
+		wasShown := !was.FirstSeen.IsZero() || !was.MappedSince.IsZero()
+		if !ok || lost(was.FirstSeen, is.FirstSeen) || lost(was.MappedSince, is.MappedSince) || is.Withheld && !was.Withheld ||
+			wasShown && is.Offering != was.Offering {
 			t.Errorf("plan %q was known as %+v, now %+v", id, was, is)
 		}
 	}
 }
+
+// lost tells whether a time that was known is not any more.
+func lost(was, is time.Time) bool { return !was.IsZero() && !is.Equal(was) }
