@@ -1,7 +1,6 @@
 package catalogmerge
 
 import (
-	"cmp"
 	"iter"
 	"slices"
 	"time"
@@ -10,6 +9,7 @@ import (
 // entry is an offering that stands for the merged catalog.
 type entry struct {
 	from     *Exposed
+	backend  int // index of from
 	offering *Published
 	// own is the offering as its backend sent it.
 	own   *Offering
@@ -80,9 +80,7 @@ func elect(entries []entry, claims int, rename bool) []Problem {
 			x := &c.contenders[i]
 			x.since = rights.firstSeen(x, c.claim)
 		}
-		slices.SortStableFunc(c.contenders, func(a, b contender) int {
-			return cmp.Or(compareFirstSeen(a.since, b.since), cmp.Compare(a.entry, b.entry))
-		})
+		slices.SortStableFunc(c.contenders, rights.compare)
 		for i, x := range c.contenders {
 			entries[x.entry].contests = append(entries[x.entry].contests, c)
 			if i > 0 {

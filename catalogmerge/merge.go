@@ -79,7 +79,7 @@ func Merge(backends []*Exposed, o *Options) *Catalog {
 		catalog.byID[x.copy.Backend] = int32(b) //nolint:gosec // there are not that many backends
 		catalog.Problems = append(catalog.Problems, x.copy.Problems...)
 		for i := range x.offerings {
-			entries = append(entries, entry{from: x, offering: &x.offerings[i], own: x.own[i]})
+			entries = append(entries, entry{from: x, backend: b, offering: &x.offerings[i], own: x.own[i]})
 		}
 	}
 	for _, x := range backends {

@@ -1,6 +1,9 @@
 package catalogmerge
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // rights tells since when the backends of entries have shown what those claim.
 type rights struct {
@@ -11,6 +14,19 @@ type rights struct {
 
 func newRights(entries []entry) *rights {
 	return &rights{entries: entries, names: make(map[*Exposed]map[string]time.Time)}
+}
+
+// compare orders contenders by their right to what they claim: first who has shown it for longest, then who is listed
+// first. Of one backend, whose ids are known without regard to the offering, the one that was itself shown first.
+func (r *rights) compare(a, b contender) int {
+	x, y := &r.entries[a.entry], &r.entries[b.entry]
+	order := cmp.Or(compareFirstSeen(a.since, b.since), cmp.Compare(x.backend, y.backend))
+	if order != 0 {
+		return order
+	}
+	known := x.from.copy.Known.Offerings
+	first, second := known[x.offering.OwnID], known[y.offering.OwnID]
+	return cmp.Or(compareFirstSeen(first.since(), second.since()), cmp.Compare(a.entry, b.entry))
 }
 
 // firstSeen returns since when a contender's backend has shown a claim, as its policy has it shown now.
