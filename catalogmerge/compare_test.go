@@ -63,44 +63,73 @@ func TestCompare(t *testing.T) {
 		losses        bool
 	}{
 		{"nothing", before, before, "platforms notice nothing", false},
-		{"other bytes", before, with(func(s *side) { s.x = []string{strings.Replace(sql, "true", "false", 1)} }),
-			"platforms notice nothing", false},
-		{"another order", with(func(s *side) { s.x, s.y = append([]string{sql}, queue), nil }),
-			with(func(s *side) { s.x, s.y = append([]string{queue}, sql), nil }), "platforms notice nothing", false},
-		{"an offering removed", before, with(func(s *side) { s.policyX = &catalogmerge.Policy{Exclude: all("sql")} }),
+		{
+			"other bytes", before, with(func(s *side) { s.x = []string{strings.Replace(sql, "true", "false", 1)} }),
+			"platforms notice nothing", false,
+		},
+		{
+			"another order", with(func(s *side) { s.x, s.y = append([]string{sql}, queue), nil }),
+			with(func(s *side) { s.x, s.y = append([]string{queue}, sql), nil }), "platforms notice nothing", false,
+		},
+		{
+			"an offering removed", before, with(func(s *side) { s.policyX = &catalogmerge.Policy{Exclude: all("sql")} }),
 			`removes 2 plans with 6 instances
-removes offering "sql" (id "1") of backend "x": 2 plans with 6 instances`, true},
-		{"an offering hidden", before, with(func(s *side) { s.policyY = &catalogmerge.Policy{Drain: true, Hidden: true} }),
+removes offering "sql" (id "1") of backend "x": 2 plans with 6 instances`, true,
+		},
+		{
+			"an offering hidden", before, with(func(s *side) { s.policyY = &catalogmerge.Policy{Drain: true, Hidden: true} }),
 			`conceals 1 plan with 3 instances
-conceals offering "queue" (id "2") of backend "y": 1 plan with 3 instances`, true},
-		{"an offering hidden no more", with(func(s *side) { s.policyY = &catalogmerge.Policy{Drain: true, Hidden: true} }), before,
-			`shows offering "queue" (id "2") of backend "y"`, false},
-		{"an offering added", before, with(func(s *side) { s.y = []string{queue, service("3", "new", "d")} }),
-			`adds offering "new" (id "3") of backend "y"`, false},
-		{"a plan removed", before, with(func(s *side) { s.x = []string{service("1", "sql", "b/large")} }),
+conceals offering "queue" (id "2") of backend "y": 1 plan with 3 instances`, true,
+		},
+		{
+			"an offering hidden no more", with(func(s *side) { s.policyY = &catalogmerge.Policy{Drain: true, Hidden: true} }), before,
+			`shows offering "queue" (id "2") of backend "y"`, false,
+		},
+		{
+			"an offering added", before, with(func(s *side) { s.y = []string{queue, service("3", "new", "d")} }),
+			`adds offering "new" (id "3") of backend "y"`, false,
+		},
+		{
+			"a plan removed", before, with(func(s *side) { s.x = []string{service("1", "sql", "b/large")} }),
 			`removes 1 plan with 3 instances
-removes plan "small" (id "a") of offering "sql" (id "1") of backend "x": 1 plan with 3 instances`, true},
-		{"plans renamed, added and with another id", before,
+removes plan "small" (id "a") of offering "sql" (id "1") of backend "x": 1 plan with 3 instances`, true,
+		},
+		{
+			"plans renamed, added and with another id", before,
 			with(func(s *side) { s.x = []string{service("1", "sql", "a/smaller", "e/huge", "b2/large")} }),
 			`removes 1 plan with 3 instances
 renames plan "small" (id "a") of offering "sql" (id "1") of backend "x" to "smaller"
 removes plan "large" (id "b") of offering "sql" (id "1") of backend "x": 1 plan with 3 instances
 adds plan "huge" (id "e") of offering "sql" (id "1") of backend "x"
-adds plan "large" (id "b2") of offering "sql" (id "1") of backend "x"`, true},
-		{"an offering renamed", before, with(func(s *side) { s.policyX = &catalogmerge.Policy{Prefix: "x-"} }),
-			`renames offering "sql" (id "1") of backend "x" to "x-sql"`, false},
-		{"ids mapped", before, with(func(s *side) { s.policyY = &catalogmerge.Policy{NamespaceIDs: true, Prefix: "y-"} }),
+adds plan "large" (id "b2") of offering "sql" (id "1") of backend "x"`, true,
+		},
+		{
+			"an offering renamed", before, with(func(s *side) { s.policyX = &catalogmerge.Policy{Prefix: "x-"} }),
+			`renames offering "sql" (id "1") of backend "x" to "x-sql"`, false,
+		},
+		{
+			"ids mapped", before, with(func(s *side) { s.policyY = &catalogmerge.Policy{NamespaceIDs: true, Prefix: "y-"} }),
 			`changes the ids of 1 plan with 3 instances
-changes the id of offering "queue" (id "2") of backend "y" to "` + mapped("2") + `": 1 plan with 3 instances`, true},
-		{"another backend has it", before, with(func(s *side) { s.x, s.y = []string{sql, queue}, nil }),
-			`moves offering "queue" (id "2") of backend "y" to backend "x"`, false},
-		{"a backend has another name", with(func(s *side) { s.policyY = &catalogmerge.Policy{Name: "old"} }),
-			with(func(s *side) { s.policyY = &catalogmerge.Policy{Name: "new"} }), "platforms notice nothing", false},
-		{"draining", before, with(func(s *side) { s.policyX = &catalogmerge.Policy{Drain: true} }),
-			`takes no new instances of offering "sql" (id "1") of backend "x"`, false},
-		{"draining no more", with(func(s *side) { s.policyX = &catalogmerge.Policy{Drain: true} }), before,
-			`takes new instances again of offering "sql" (id "1") of backend "x"`, false},
-		{"one platform sees less and another one more",
+changes the id of offering "queue" (id "2") of backend "y" to "` + mapped("2") + `": 1 plan with 3 instances`, true,
+		},
+		{
+			"another backend has it", before, with(func(s *side) { s.x, s.y = []string{sql, queue}, nil }),
+			`moves offering "queue" (id "2") of backend "y" to backend "x"`, false,
+		},
+		{
+			"a backend has another name", with(func(s *side) { s.policyY = &catalogmerge.Policy{Name: "old"} }),
+			with(func(s *side) { s.policyY = &catalogmerge.Policy{Name: "new"} }), "platforms notice nothing", false,
+		},
+		{
+			"draining", before, with(func(s *side) { s.policyX = &catalogmerge.Policy{Drain: true} }),
+			`takes no new instances of offering "sql" (id "1") of backend "x"`, false,
+		},
+		{
+			"draining no more", with(func(s *side) { s.policyX = &catalogmerge.Policy{Drain: true} }), before,
+			`takes new instances again of offering "sql" (id "1") of backend "x"`, false,
+		},
+		{
+			"one platform sees less and another one more",
 			with(func(s *side) {
 				s.platforms = map[string]*catalogmerge.Visibility{"cf": nil, "k8s": allow(t, "sql"), "p": nil}
 			}),
@@ -109,8 +138,10 @@ changes the id of offering "queue" (id "2") of backend "y" to "` + mapped("2") +
 			}),
 			`conceals 1 plan with 2 instances
 conceals offering "queue" (id "2") of backend "y", for "cf": 1 plan with 2 instances
-shows offering "queue" (id "2") of backend "y", for "k8s"`, true},
-		{"what one platform alone sees",
+shows offering "queue" (id "2") of backend "y", for "k8s"`, true,
+		},
+		{
+			"what one platform alone sees",
 			with(func(s *side) { s.platforms = map[string]*catalogmerge.Visibility{"cf": allow(t, "sql"), "k8s": nil} }),
 			with(func(s *side) {
 				s.platforms = map[string]*catalogmerge.Visibility{"cf": allow(t, "sql"), "k8s": nil}
@@ -119,15 +150,20 @@ shows offering "queue" (id "2") of backend "y", for "k8s"`, true},
 			`removes 1 plan with 3 instances
 renames offering "queue" (id "2") of backend "y" to "mq", for "k8s"
 removes plan "tiny" (id "c") of offering "queue" (id "2") of backend "y", for "k8s": 1 plan with 3 instances
-adds plan "big" (id "f") of offering "mq" (id "2") of backend "y", for "k8s"`, true},
-		{"a platform goes and another one comes", before,
+adds plan "big" (id "f") of offering "mq" (id "2") of backend "y", for "k8s"`, true,
+		},
+		{
+			"a platform goes and another one comes", before,
 			with(func(s *side) { s.platforms = map[string]*catalogmerge.Visibility{"cf": nil, "ibm": nil} }),
 			`removes platform "k8s"
-adds platform "ibm"`, true},
-		{"no platforms at all", with(func(s *side) { s.platforms = nil }),
+adds platform "ibm"`, true,
+		},
+		{
+			"no platforms at all", with(func(s *side) { s.platforms = nil }),
 			with(func(s *side) { s.platforms, s.x = nil, nil }),
 			`removes 2 plans with 6 instances
-removes offering "sql" (id "1") of backend "x": 2 plans with 6 instances`, true},
+removes offering "sql" (id "1") of backend "x": 2 plans with 6 instances`, true,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -265,7 +301,10 @@ func TestCompareStrangeListings(t *testing.T) {
 		{ID: "1", Name: "one", Plans: []catalogmerge.ListedPlan{{ID: "a"}, {ID: "a"}}}, {ID: "1", Name: "two"},
 	}}
 	for _, pair := range [][2]*catalogmerge.Listing{
-		{twice, {}}, {{}, twice}, {twice, twice}, {{}, {}},
+		{twice, {}},
+		{{}, twice},
+		{twice, twice},
+		{{}, {}},
 		{{Platforms: []string{"p", "p"}, Offerings: twice.Offerings}, {Platforms: []string{"p"}}},
 	} {
 		_ = catalogmerge.Compare(pair[0], pair[1]).String()
