@@ -1,10 +1,6 @@
 package catalogmerge
 
-import (
-	"bytes"
-
-	"github.com/google/uuid"
-)
+import "bytes"
 
 // Exposed is a copy as platforms see it: what a policy does to its offerings. It never changes.
 type Exposed struct {
@@ -17,8 +13,10 @@ type Exposed struct {
 	own       []*Offering
 	// problems are those of the policy.
 	problems []Problem
-	// mappedOfferings and mappedPlans are the mapped spellings of all known ids, shown or not.
-	mappedOfferings, mappedPlans map[string]uuid.UUID
+	// mapped finds all known ids, shown or not, by their mapped spelling.
+	mapped *mappedIDs
+	// everMapped tells that some are shown mapped, or were.
+	everMapped bool
 }
 
 // Expose applies a policy to a copy; nil stands for a backend that never gave a good answer, and gives nil. What is the
@@ -39,44 +37,23 @@ func Expose(c *Copy, p *Policy, o *Options, previous *Exposed) *Exposed {
 	}
 	if previous == nil {
 		x.ids = namespaceOf(o.Gateway, c.Backend)
-		x.mappedOfferings = mapIDs(c.Known.Offerings, x.ids.offering, nil)
-		x.mappedPlans = mapIDs(c.Known.Plans, x.ids.plan, nil)
 	} else {
 		x.ids = previous.ids
-		x.mappedOfferings = mapIDs(c.Known.Offerings, x.ids.offering, previous.mappedOfferings)
-		x.mappedPlans = mapIDs(c.Known.Plans, x.ids.plan, previous.mappedPlans)
+	}
+	if previous != nil && sameIDs(&previous.copy.Known, &c.Known) {
+		x.mapped = previous.mapped
+	} else {
+		x.mapped = &mappedIDs{ids: x.ids, known: &c.Known}
 	}
 	if !same {
 		previous = nil
 	}
+	if x.everMapped = p.NamespaceIDs || c.Known.everMapped(); x.everMapped {
+		x.mapped.prepare()
+	}
 	x.exposeAll(previous)
 	x.problems = p.unmatched(c)
 	return x
-}
-
-// mapIDs maps the ids that are the keys of a map. What is in before is taken from there.
-func mapIDs[V any](known map[string]V, mapped func(string) uuid.UUID, before map[string]uuid.UUID) map[string]uuid.UUID {
-	if len(known) == len(before) && hasAll(before, known) {
-		return before
-	}
-	ids := make(map[string]uuid.UUID, len(known))
-	for own := range known {
-		id, ok := before[own]
-		if !ok {
-			id = mapped(own)
-		}
-		ids[own] = id
-	}
-	return ids
-}
-
-func hasAll[V any](ids map[string]uuid.UUID, keys map[string]V) bool {
-	for key := range keys {
-		if _, ok := ids[key]; !ok {
-			return false
-		}
-	}
-	return true
 }
 
 func (x *Exposed) exposeAll(previous *Exposed) {
@@ -115,11 +92,11 @@ func (x *Exposed) expose(own *Offering) Published {
 		p.Name, r.name = name, name
 	}
 	if x.policy.NamespaceIDs {
-		p.ID = x.offeringID(own.ID)
+		p.ID = x.ids.offering(own.ID).String()
 		r.id = p.ID
 		r.planIDs = make([]string, len(own.Plans))
 		for i, plan := range own.Plans {
-			r.planIDs[i] = x.planID(plan.ID)
+			r.planIDs[i] = x.ids.plan(plan.ID).String()
 		}
 	}
 	if !x.policy.offersAllOf(own.Name) {
@@ -142,22 +119,6 @@ func (x *Exposed) expose(own *Offering) Published {
 	}
 	p.Raw = r.apply(own.Raw)
 	return p
-}
-
-// offeringID returns the mapped spelling of an offering's id.
-func (x *Exposed) offeringID(own string) string {
-	if id, ok := x.mappedOfferings[own]; ok {
-		return id.String()
-	}
-	return x.ids.offering(own).String()
-}
-
-// planID returns the mapped spelling of a plan's id.
-func (x *Exposed) planID(own string) string {
-	if id, ok := x.mappedPlans[own]; ok {
-		return id.String()
-	}
-	return x.ids.plan(own).String()
 }
 
 // name returns the configured name of the backend, or its stable id where no policy says it.

@@ -44,7 +44,7 @@ func (c *Catalog) List(views map[string]*View) *Listing {
 	for i := range c.Offerings {
 		o := &c.Offerings[i]
 		listed := ListedOffering{
-			Backend: c.backends[c.byID[o.Backend]].name(), BackendID: o.Backend,
+			Backend: c.backend(o.Backend).name(), BackendID: o.Backend,
 			ID: o.ID, OwnID: o.OwnID, Name: o.Name, OwnName: o.OwnName, Draining: o.Draining, Hidden: o.Hidden,
 			Platforms: []string{}, Plans: make([]ListedPlan, len(o.Plans)),
 		}

@@ -1,6 +1,11 @@
 package catalogmerge
 
-import "strings"
+import (
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
 
 // Offering returns the backend of an offering that the catalog publishes now, hidden ones included. If no offering is
 // shown under the id, it may be the other spelling of one, as long as that leads to one backend alone.
@@ -49,12 +54,52 @@ func (c *Catalog) find(spelledService string) (int, bool) {
 // the one that has an offering with that id of its own. If several did, it is ambiguous which of them holds an
 // instance; backend is then the first of them.
 func (c *Catalog) OfferingOwner(spelledService string) (backend string, ambiguous, ok bool) {
-	return c.owner(c.owners.offerings.find(spelledService, c.owners.mappedOfferings))
+	o, ok := c.owners.offerings[spelledService]
+	return c.owner(c.withMapped(o, ok, spelledService, (*Exposed).mappedOffering))
 }
 
 // PlanOwner is like OfferingOwner for the id of a plan.
 func (c *Catalog) PlanOwner(spelledPlan string) (backend string, ambiguous, ok bool) {
-	return c.owner(c.owners.plans.find(spelledPlan, c.owners.mappedPlans))
+	o, ok := c.owners.plans[spelledPlan]
+	return c.owner(c.withMapped(o, ok, spelledPlan, (*Exposed).mappedPlan))
+}
+
+// withMapped adds to the owner of a plain id, if there is one, whoever has an id of which this is the mapped spelling.
+func (c *Catalog) withMapped(
+	o owner, ok bool, spelled string, find func(*Exposed, uuid.UUID) (own string, since time.Time, ok bool),
+) (owner, bool) {
+	id, may := parseMapped(spelled)
+	if !may {
+		return o, ok
+	}
+	for i, x := range c.backends {
+		// Who never showed mapped ids cannot take a plain one from who showed that.
+		if x == nil || ok && !o.latent && !x.everMapped {
+			continue
+		}
+		_, since, found := find(x, id)
+		if !found {
+			continue
+		}
+		other := owner{int32(i), false, since.IsZero(), millis(since)} //nolint:gosec // there are not that many backends
+		if ok {
+			other = o.and(other)
+		}
+		o, ok = other, true
+	}
+	return o, ok
+}
+
+// mappedOffering returns the own id of which an id is the mapped spelling, and since when that was shown.
+func (x *Exposed) mappedOffering(id uuid.UUID) (own string, since time.Time, ok bool) {
+	own, ok = x.mapped.offering(id)
+	return own, x.copy.Known.Offerings[own].MappedSince, ok
+}
+
+// mappedPlan is like mappedOffering for the id of a plan.
+func (x *Exposed) mappedPlan(id uuid.UUID) (own string, since time.Time, ok bool) {
+	own, ok = x.mapped.plan(id)
+	return own, x.copy.Known.Plans[own].MappedSince, ok
 }
 
 // NameOwner is like OfferingOwner for any name that an offering ever had. Instance ids of IBM Cloud carry it.
@@ -107,35 +152,32 @@ func (c *Catalog) owner(o owner, ok bool) (backend string, ambiguous, found bool
 // OwnOffering returns a backend's own id of an offering, whichever way the id is spelled; an id that is neither
 // spelling of one is returned as it is.
 func (c *Catalog) OwnOffering(backend, spelled string) string {
-	i, x := c.backend(backend)
+	x := c.backend(backend)
 	if x == nil {
 		return spelled
 	}
 	_, plain := x.copy.Known.Offerings[spelled]
-	if plain && !x.policy.NamespaceIDs {
-		return spelled
-	}
-	if id, ok := parseMapped(spelled); ok {
-		if m, ok := c.owners.mappedOfferings[id]; ok && m.backend == i {
-			return m.own
-		}
-	}
-	return spelled
+	return x.ownID(spelled, plain, (*Exposed).mappedOffering)
 }
 
 // OwnPlan is like OwnOffering for the id of a plan.
 func (c *Catalog) OwnPlan(backend, spelled string) string {
-	i, x := c.backend(backend)
+	x := c.backend(backend)
 	if x == nil {
 		return spelled
 	}
 	_, plain := x.copy.Known.Plans[spelled]
+	return x.ownID(spelled, plain, (*Exposed).mappedPlan)
+}
+
+// ownID returns the own id. plain tells that there is one which is written that way: it counts unless ids are mapped now.
+func (x *Exposed) ownID(spelled string, plain bool, find func(*Exposed, uuid.UUID) (string, time.Time, bool)) string {
 	if plain && !x.policy.NamespaceIDs {
 		return spelled
 	}
 	if id, ok := parseMapped(spelled); ok {
-		if m, ok := c.owners.mappedPlans[id]; ok && m.backend == i {
-			return m.own
+		if own, _, ok := find(x, id); ok {
+			return own
 		}
 	}
 	return spelled
@@ -143,24 +185,25 @@ func (c *Catalog) OwnPlan(backend, spelled string) string {
 
 // ExposedOffering returns how the backend's policy of today spells the id of an offering, published or not.
 func (c *Catalog) ExposedOffering(backend, own string) string {
-	if _, x := c.backend(backend); x != nil && x.policy.NamespaceIDs {
-		return x.offeringID(own)
+	if x := c.backend(backend); x != nil && x.policy.NamespaceIDs {
+		return x.ids.offering(own).String()
 	}
 	return own
 }
 
 // ExposedPlan is like ExposedOffering for the id of a plan.
 func (c *Catalog) ExposedPlan(backend, own string) string {
-	if _, x := c.backend(backend); x != nil && x.policy.NamespaceIDs {
-		return x.planID(own)
+	if x := c.backend(backend); x != nil && x.policy.NamespaceIDs {
+		return x.ids.plan(own).String()
 	}
 	return own
 }
 
-func (c *Catalog) backend(id string) (int32, *Exposed) {
+// backend returns a backend by its stable id; nil if the catalog does not know it.
+func (c *Catalog) backend(id string) *Exposed {
 	i, ok := c.byID[id]
 	if !ok {
-		return 0, nil
+		return nil
 	}
-	return i, c.backends[i]
+	return c.backends[i]
 }

@@ -1,16 +1,10 @@
 package catalogmerge
 
-import (
-	"time"
+import "time"
 
-	"github.com/google/uuid"
-)
-
-// owners tells which backend ever published what, in either spelling of ids.
+// owners tells which backend ever published what, by its own ids. Mapped ones each backend finds by itself.
 type owners struct {
 	offerings, plans, names ownerIndex
-	// mappedOfferings and mappedPlans find ids by their mapped spelling.
-	mappedOfferings, mappedPlans map[uuid.UUID]mappedID
 }
 
 type ownerIndex map[string]owner
@@ -24,14 +18,6 @@ type owner struct {
 	since  int64 // in milliseconds; 0 stands for never
 }
 
-// mappedID is an id that is the mapped spelling of another.
-type mappedID struct {
-	own     string
-	backend int32
-	latent  bool
-	since   int64
-}
-
 func ownersOf(backends []*Exposed) owners {
 	var offerings, plans int
 	for _, x := range backends {
@@ -40,10 +26,7 @@ func ownersOf(backends []*Exposed) owners {
 			plans += len(x.copy.Known.Plans)
 		}
 	}
-	o := owners{
-		make(ownerIndex, offerings), make(ownerIndex, plans), make(ownerIndex, offerings),
-		make(map[uuid.UUID]mappedID, offerings), make(map[uuid.UUID]mappedID, plans),
-	}
+	o := owners{make(ownerIndex, offerings), make(ownerIndex, plans), make(ownerIndex, offerings)}
 	for i, x := range backends {
 		if x == nil {
 			continue
@@ -51,7 +34,6 @@ func ownersOf(backends []*Exposed) owners {
 		backend := int32(i) //nolint:gosec // there are not that many backends
 		for id, known := range x.copy.Known.Offerings {
 			o.offerings.add(id, owner{backend, false, known.latent(known.FirstSeen), millis(known.FirstSeen)})
-			o.mappedOfferings[x.mappedOfferings[id]] = known.mapped(id, backend)
 			for name, since := range known.Names {
 				o.names.add(name, owner{backend, false, false, millis(since)})
 			}
@@ -61,7 +43,6 @@ func ownersOf(backends []*Exposed) owners {
 		}
 		for id, known := range x.copy.Known.Plans {
 			o.plans.add(id, owner{backend, false, known.latent(known.FirstSeen), millis(known.FirstSeen)})
-			o.mappedPlans[x.mappedPlans[id]] = known.mapped(id, backend)
 		}
 	}
 	return o
@@ -69,10 +50,6 @@ func ownersOf(backends []*Exposed) owners {
 
 // latent tells that the id was never shown as it is.
 func (e *Exposure) latent(firstSeen time.Time) bool { return e.Withheld && firstSeen.IsZero() }
-
-func (e *Exposure) mapped(own string, backend int32) mappedID {
-	return mappedID{own, backend, e.MappedSince.IsZero(), millis(e.MappedSince)}
-}
 
 func millis(t time.Time) int64 {
 	if t.IsZero() {
@@ -105,19 +82,4 @@ func (o owner) and(other owner) owner {
 	}
 	o.ambiguous = ambiguous
 	return o
-}
-
-// find returns whose an id is, whichever way it is spelled.
-func (x ownerIndex) find(id string, mapped map[uuid.UUID]mappedID) (owner, bool) {
-	o, ok := x[id]
-	if parsed, is := parseMapped(id); is {
-		if m, found := mapped[parsed]; found {
-			if other := (owner{m.backend, false, m.latent, m.since}); ok {
-				o = o.and(other)
-			} else {
-				o, ok = other, true
-			}
-		}
-	}
-	return o, ok
 }

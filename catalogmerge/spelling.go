@@ -1,6 +1,10 @@
 package catalogmerge
 
-import "github.com/google/uuid"
+import (
+	"sync"
+
+	"github.com/google/uuid"
+)
 
 // An id has two spellings: the backend's own, and the mapped one that namespace_ids shows, which is a UUID made of the
 // gateway's name, the backend's stable id and the own id. A call may carry either, whatever the policy says today:
@@ -49,4 +53,67 @@ func parseMapped(id string) (uuid.UUID, bool) {
 		}
 	}
 	return parsed, true
+}
+
+// mappedIDs finds the ids that a backend is known to have by their mapped spelling. Where ids never were mapped, hardly
+// anybody asks: it is made when it is first asked.
+type mappedIDs struct {
+	ids              namespace
+	known            *Known
+	once             sync.Once
+	offerings, plans map[uuid.UUID]string
+}
+
+// offering returns the backend's own id of an offering.
+func (m *mappedIDs) offering(id uuid.UUID) (own string, ok bool) {
+	m.prepare()
+	own, ok = m.offerings[id]
+	return own, ok
+}
+
+// plan returns the backend's own id of a plan.
+func (m *mappedIDs) plan(id uuid.UUID) (own string, ok bool) {
+	m.prepare()
+	own, ok = m.plans[id]
+	return own, ok
+}
+
+func (m *mappedIDs) prepare() { m.once.Do(m.make) }
+
+func (m *mappedIDs) make() {
+	m.offerings = make(map[uuid.UUID]string, len(m.known.Offerings))
+	for own := range m.known.Offerings {
+		m.offerings[m.ids.offering(own)] = own
+	}
+	m.plans = make(map[uuid.UUID]string, len(m.known.Plans))
+	for own := range m.known.Plans {
+		m.plans[m.ids.plan(own)] = own
+	}
+}
+
+// sameIDs tells whether two copies know the same ids.
+func sameIDs(a, b *Known) bool {
+	return sameKeys(a.Offerings, b.Offerings) && sameKeys(a.Plans, b.Plans)
+}
+
+func sameKeys[V any](a, b map[string]V) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for key := range a {
+		if _, ok := b[key]; !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// everMapped tells whether an id of the backend was ever shown mapped.
+func (k *Known) everMapped() bool {
+	for _, offering := range k.Offerings {
+		if !offering.MappedSince.IsZero() {
+			return true
+		}
+	}
+	return false
 }

@@ -50,7 +50,7 @@ func (c *Catalog) bits(v *Visibility) []byte {
 
 // describe fills x with what selectors look at of a published offering.
 func (c *Catalog) describe(x *subject, o *Published) {
-	x.backend = c.backends[c.byID[o.Backend]].name()
+	x.backend = c.backend(o.Backend).name()
 	x.words = append(x.words[:0], o.Name, o.ID)
 	if o.OwnID != o.ID {
 		x.words = append(x.words, o.OwnID)
@@ -79,7 +79,7 @@ func (c *Catalog) Visible(v *Visibility, backend, ownService string) bool {
 		return true
 	}
 	var x subject
-	_, from := c.backend(backend)
+	from := c.backend(backend)
 	if from == nil {
 		x.backend, x.words = backend, []string{ownService}
 		return v.shows(&x)
