@@ -7,8 +7,9 @@ import "slices"
 func Compare(before, after *Listing) *Difference {
 	c := comparison{
 		difference: &Difference{
-			PlatformsRemoved: without(before.Platforms, after.Platforms), PlatformsAdded: without(after.Platforms, before.Platforms),
-			Changes: []Change{},
+			PlatformsRemoved: without(before.Platforms, after.Platforms),
+			PlatformsAdded:   without(after.Platforms, before.Platforms),
+			Changes:          []Change{},
 		},
 		platforms: common(before.Platforms, after.Platforms),
 		byID:      make(map[string]*ListedOffering, len(after.Offerings)),

@@ -218,7 +218,7 @@ func TestPrefixOnConflictIsSound(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(11, 4))
 	names := []string{"n", "m", "0-n", "1-n", "2-n", "0-0-n", "1-0-n", "0-1-n", "2-m", "0-2-m"}
-	for trial := range 1500 {
+	for trial := range 800 {
 		copies := make([]*catalogmerge.Copy, 3)
 		policies := make([]*catalogmerge.Policy, 3)
 		id := 0

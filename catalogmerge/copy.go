@@ -17,8 +17,9 @@ type Copy struct {
 	// problems, those of excluded offerings too: such an answer is to be read again in full, because rules, policies and
 	// what else is published may change while its bytes do not.
 	ETag string
-	// Offerings are the last good ones, in the backend's order, with its own ids and names, excluded ones included. One that the backend no longer has stays in its place,
-	// with MissingSince, until it was missing for long enough.
+	// Offerings are the last good ones, in the backend's order and with its own ids and names; what a policy excludes is
+	// among them. One that the backend no longer has stays in its place, with MissingSince, until it was missing for
+	// long enough.
 	Offerings []Offering
 	// Known holds everything that the backend ever published, for routing.
 	Known Known

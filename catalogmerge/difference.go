@@ -78,7 +78,8 @@ func (d *Difference) Losses() bool {
 // String returns the change as one line.
 func (c *Change) String() string {
 	var b strings.Builder
-	subject := fmt.Sprintf("offering %s (id %s) of backend %s", quote(c.Offering.Name), quote(c.Offering.ID), quote(c.Backend))
+	subject := fmt.Sprintf("offering %s (id %s) of backend %s",
+		quote(c.Offering.Name), quote(c.Offering.ID), quote(c.Backend))
 	if c.Plan != (ListedName{}) {
 		subject = fmt.Sprintf("plan %s (id %s) of %s", quote(c.Plan.Name), quote(c.Plan.ID), subject)
 	}

@@ -34,8 +34,10 @@ const (
 func (e *entry) claims() iter.Seq2[claim, place] {
 	return func(yield func(claim, place) bool) {
 		for c, at := range e.offering.claims() {
-			shown := c.kind == claimOfferingName || c.kind == claimDashboardClientID
-			if !(shown && e.offering.Hidden) && !yield(c, at) {
+			if seen := c.kind == claimOfferingName || c.kind == claimDashboardClientID; seen && e.offering.Hidden {
+				continue
+			}
+			if !yield(c, at) {
 				return
 			}
 		}

@@ -1,6 +1,9 @@
 package catalogmerge
 
-import "bytes"
+import (
+	"bytes"
+	"unsafe"
+)
 
 // Exposed is a copy as platforms see it: what a policy does to its offerings. It never changes.
 type Exposed struct {
@@ -40,10 +43,11 @@ func Expose(c *Copy, p *Policy, o *Options, previous *Exposed) *Exposed {
 	} else {
 		x.ids = previous.ids
 	}
-	if previous != nil && sameIDs(&previous.copy.Known, &c.Known) {
+	// What was not made yet is not shared: it holds on to what its copy knew.
+	if previous != nil && previous.everMapped && sameIDs(&previous.copy.Known, &c.Known) {
 		x.mapped = previous.mapped
 	} else {
-		x.mapped = &mappedIDs{ids: x.ids, known: &c.Known}
+		x.mapped = &mappedIDs{ids: x.ids, known: c.Known}
 	}
 	if !same {
 		previous = nil
@@ -74,6 +78,9 @@ func (x *Exposed) exposeAll(previous *Exposed) {
 		if j, ok := before[own.ID]; ok && bytes.Equal(previous.own[j].Raw, own.Raw) {
 			unchanged := previous.offerings[j]
 			unchanged.MissingSince = own.MissingSince
+			if unsafe.SliceData(unchanged.Raw) == unsafe.SliceData(previous.own[j].Raw) {
+				unchanged.Raw = own.Raw // so that the earlier copy is not held on to
+			}
 			x.offerings = append(x.offerings, unchanged)
 			continue
 		}

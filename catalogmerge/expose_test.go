@@ -2,9 +2,11 @@ package catalogmerge_test
 
 import (
 	"fmt"
+	"runtime"
 	"testing"
 	"time"
 	"unsafe"
+	"weak"
 
 	"github.com/osb-gateway/caddy-osb-gateway/catalogmerge"
 )
@@ -113,30 +115,39 @@ func TestExposeReuses(t *testing.T) {
 func TestBytesAreShared(t *testing.T) {
 	t.Parallel()
 	const backends, offerings, plans = 100, 10, 100
-	for name, policy := range map[string]*catalogmerge.Policy{"without a policy": nil, "with mapped ids": {NamespaceIDs: true}} {
-		copies := make([]*catalogmerge.Copy, backends)
-		exposed := make([]*catalogmerge.Exposed, backends)
-		o := &catalogmerge.Options{Gateway: gateway}
-		for i := range copies {
-			services := make([]string, offerings)
-			for j := range services {
-				ids := make([]string, plans)
-				for k := range ids {
-					ids[k] = fmt.Sprintf("4d0bb0a6-%04d-4b6b-8c1c-%06d%06d/plan-%d", i, j, k, k)
-				}
-				services[j] = service(fmt.Sprintf("4d0bb0a6-%04d-4b6b-8c1c-%012d", i, j), fmt.Sprintf("offering-%d-%d", i, j), ids...)
+	copies := make([]*catalogmerge.Copy, backends)
+	own := 0
+	for i := range copies {
+		services := make([]string, offerings)
+		for j := range services {
+			ids := make([]string, plans)
+			for k := range ids {
+				ids[k] = fmt.Sprintf("4d0bb0a6-%04d-4b6b-8c1c-%06d%06d/plan-%d", i, j, k, k)
 			}
-			copies[i] = refreshWith(t, nil, fmt.Sprint("backend-", i), policy, noon, services...)
-			exposed[i] = catalogmerge.Expose(copies[i], policy, o, nil)
+			services[j] = service(fmt.Sprintf("4d0bb0a6-%04d-4b6b-8c1c-%012d", i, j), fmt.Sprintf("offering-%d-%d", i, j), ids...)
+		}
+		copies[i] = refresh(t, nil, fmt.Sprint("backend-", i), noon, services...)
+		for _, offering := range copies[i].Offerings {
+			own += len(offering.Raw)
+		}
+	}
+	for name, tt := range map[string]struct {
+		policy *catalogmerge.Policy
+		limit  float64
+	}{
+		"without a policy": {nil, 2.01},
+		"with mapped ids":  {&catalogmerge.Policy{NamespaceIDs: true}, 3.01}, // which are as long as these
+	} {
+		o := &catalogmerge.Options{Gateway: gateway}
+		exposed := make([]*catalogmerge.Exposed, backends)
+		for i := range copies {
+			exposed[i] = catalogmerge.Expose(copies[i], tt.policy, o, nil)
 		}
 		c := catalogmerge.Merge(exposed, o)
-		views := c.Views([]*catalogmerge.Visibility{nil, allow(t, "*"), deny(t, "nothing")})
 		held := make(map[*byte]int)
 		hold := func(b []byte) { held[unsafe.SliceData(b)] = len(b) }
-		own := 0
 		for _, from := range copies {
 			for _, offering := range from.Offerings {
-				own += len(offering.Raw)
 				hold(offering.Raw)
 			}
 		}
@@ -144,21 +155,42 @@ func TestBytesAreShared(t *testing.T) {
 			hold(p.Raw)
 		}
 		hold(c.Body)
-		for _, view := range views {
+		for _, view := range c.Views([]*catalogmerge.Visibility{nil, allow(t, "*"), deny(t, "nothing")}) {
 			hold(view.Body)
 		}
 		sum := 0
 		for _, size := range held {
 			sum += size
 		}
-		limit := 2.01
-		if policy != nil {
-			limit = 3.01 // mapped ids are as long as these
-		}
 		ratio := float64(sum) / float64(own)
 		t.Logf("%s: %d plans, %d bytes sent, held %.2f times", name, backends*offerings*plans, own, ratio)
-		if len(c.Offerings) != backends*offerings || ratio > limit {
-			t.Errorf("%s: %d offerings; the bytes are held %.2f times, want %.2f at most", name, len(c.Offerings), ratio, limit)
+		if len(c.Offerings) != backends*offerings || ratio > tt.limit {
+			t.Errorf("%s: %d offerings; the bytes are held %.2f times, want %.2f at most", name, len(c.Offerings), ratio, tt.limit)
 		}
+	}
+}
+
+// TestExposeLetsGo: what follows a copy does not hold on to it.
+func TestExposeLetsGo(t *testing.T) {
+	t.Parallel()
+	for name, policy := range map[string]*catalogmerge.Policy{"without a policy": nil, "with mapped ids": {NamespaceIDs: true}} {
+		o := &catalogmerge.Options{Gateway: gateway}
+		old := refreshWith(t, nil, "x", policy, noon, service("1", "one", "a"), service("2", "two", "b"))
+		before := catalogmerge.Expose(old, policy, o, nil)
+		c := refreshWith(t, decode(t, encode(t, old)), "x", policy, noon.Add(time.Minute),
+			service("1", "one", "a"), with(service("2", "two", "b"), `"x":1`))
+		after := catalogmerge.Expose(c, policy, o, before)
+		catalog := catalogmerge.Merge([]*catalogmerge.Exposed{after}, o)
+		held := weak.Make(old)
+		raw := weak.Make(unsafe.SliceData(old.Offerings[0].Raw))
+		old, before = nil, nil
+		for range 10 {
+			runtime.GC()
+		}
+		if held.Value() != nil || raw.Value() != nil {
+			t.Errorf("%s: the copy before is held", name)
+		}
+		runtime.KeepAlive(after)
+		runtime.KeepAlive(catalog)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -184,10 +185,8 @@ func selected(p *catalogmerge.Policy, offering, plan string) bool {
 			if len(s.Plans) == 0 {
 				return true
 			}
-			for _, name := range s.Plans {
-				if name == plan {
-					return true
-				}
+			if slices.Contains(s.Plans, plan) {
+				return true
 			}
 		}
 		return false

@@ -81,7 +81,7 @@ func (c *Catalog) withMapped(
 		if !found {
 			continue
 		}
-		other := owner{int32(i), false, since.IsZero(), millis(since)} //nolint:gosec // there are not that many backends
+		other := owner{int32(i), false, since.IsZero(), millis(since)}
 		if ok {
 			other = o.and(other)
 		}
@@ -117,7 +117,7 @@ func (c *Catalog) ownerInConflict(name string) (result owner, ok bool) {
 		if x == nil || !x.hadInConflict(name, c.owners.names) {
 			continue
 		}
-		o := owner{backend: int32(i)} //nolint:gosec // there are not that many backends
+		o := owner{backend: int32(i)}
 		if ok {
 			o = result.and(o)
 		}
@@ -147,6 +147,22 @@ func (c *Catalog) owner(o owner, ok bool) (backend string, ambiguous, found bool
 		return "", false, false
 	}
 	return c.backends[o.backend].copy.Backend, o.ambiguous, true
+}
+
+// Excluded returns the offerings that policies keep from being shown, as their backends sent them.
+func (c *Catalog) Excluded() []Published {
+	var excluded []Published
+	for _, x := range c.backends {
+		if x == nil {
+			continue
+		}
+		for _, o := range x.copy.Offerings {
+			if !x.policy.offers(&o) {
+				excluded = append(excluded, Published{Backend: x.copy.Backend, OwnID: o.ID, OwnName: o.Name, Offering: o})
+			}
+		}
+	}
+	return excluded
 }
 
 // OwnOffering returns a backend's own id of an offering, whichever way the id is spelled; an id that is neither

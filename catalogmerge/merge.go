@@ -76,7 +76,7 @@ func Merge(backends []*Exposed, o *Options) *Catalog {
 		if x == nil {
 			continue
 		}
-		catalog.byID[x.copy.Backend] = int32(b) //nolint:gosec // there are not that many backends
+		catalog.byID[x.copy.Backend] = int32(b)
 		catalog.Problems = append(catalog.Problems, x.copy.Problems...)
 		for i := range x.offerings {
 			entries = append(entries, entry{from: x, backend: b, offering: &x.offerings[i], own: x.own[i]})

@@ -234,6 +234,20 @@ func TestPublishedSaysBoth(t *testing.T) {
 	}
 }
 
+func TestExcluded(t *testing.T) {
+	t.Parallel()
+	c := refresh(t, nil, "x", noon, service("1", "one", "a"), service("2", "two", "b", "c"), service("3", "three", "d"))
+	policy := &catalogmerge.Policy{Exclude: append(some("two", "c", "b"), append(some("one", "a2"), all("three")...)...)}
+	catalog := catalogmerge.Merge([]*catalogmerge.Exposed{nil, catalogmerge.Expose(c, policy, nil, nil)}, nil)
+	want := []catalogmerge.Published{
+		{Backend: "x", OwnID: "2", OwnName: "two", Offering: c.Offerings[1]},
+		{Backend: "x", OwnID: "3", OwnName: "three", Offering: c.Offerings[2]},
+	}
+	if diff := cmp.Diff(want, catalog.Excluded()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // TestPoliciesThatMatchNothing are mistakes that nobody else would notice.
 func TestPoliciesThatMatchNothing(t *testing.T) {
 	t.Parallel()

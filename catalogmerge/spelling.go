@@ -59,8 +59,8 @@ func parseMapped(id string) (uuid.UUID, bool) {
 // anybody asks: it is made when it is first asked.
 type mappedIDs struct {
 	ids              namespace
-	known            *Known
 	once             sync.Once
+	known            Known // until it is made
 	offerings, plans map[uuid.UUID]string
 }
 
@@ -89,6 +89,7 @@ func (m *mappedIDs) make() {
 	for own := range m.known.Plans {
 		m.plans[m.ids.plan(own)] = own
 	}
+	m.known = Known{}
 }
 
 // sameIDs tells whether two copies know the same ids.

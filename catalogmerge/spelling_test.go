@@ -266,7 +266,7 @@ func TestSpellingsSurvivePolicies(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(7, 1))
 	o := &catalogmerge.Options{Gateway: gateway, PrefixOnConflict: true, MaterializeDefaults: true}
-	for range 150 {
+	for range 80 {
 		const backends = 3
 		copies := make([]*catalogmerge.Copy, backends)
 		policies := make([]*catalogmerge.Policy, backends)

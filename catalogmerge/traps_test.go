@@ -116,7 +116,7 @@ func TestT39StableBytes(t *testing.T) {
 	o := &catalogmerge.Options{Gateway: gateway, PrefixOnConflict: true, MaterializeDefaults: true}
 	of := []*catalogmerge.Visibility{nil, allow(t, "*1", "backend:n1"), deny(t, "name*")}
 	tags := make(map[string]string)
-	for trial := range 40 {
+	for trial := range 20 {
 		var answers [rounds][backends][]byte
 		var policies [backends]*catalogmerge.Policy
 		for backend := range backends {
