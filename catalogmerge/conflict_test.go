@@ -132,6 +132,48 @@ func TestPrefixOnConflict(t *testing.T) {
 			},
 		},
 		{
+			"who gives up a name keeps its other rights",
+			[3][]string{
+				{service("1", "sql", "a")}, {service("2", "sql", "b")}, {service("3", "other", "b")},
+			},
+			nil,
+			[]string{"x:1=sql", "y:2=y-sql"},
+			[]string{
+				`soft backend "y", offering "2", name: offering name "sql" of backend "y" is that of offering "1" of backend "x"; ` +
+					`it is shown as "y-sql" (duplicate_offering_name)`,
+				`hard backend "z", offering "3", plans[0].id: plan id "b" of backend "z" is that of offering "2" of backend "y" ` +
+					`(duplicate_plan_id)`,
+			},
+		},
+		{
+			"who has the name of its own may still be waiting for something else",
+			[3][]string{
+				{service("v", "v", "r"), service("1", "sql", "a")},
+				{service("w", "w", "r", "q"), service("2", "sql", "b")},
+				{service("3", "y-sql", "q")},
+			},
+			nil,
+			[]string{"x:v=v", "x:1=sql", "z:3=y-sql"},
+			[]string{
+				`hard backend "y", offering "w", plans[0].id: plan id "r" of backend "y" is that of offering "v" of backend "x" ` +
+					`(duplicate_plan_id)`,
+				`hard backend "y", offering "2", name: offering name "y-sql" of backend "y" is that of offering "3" of backend "z"; ` +
+					`it would have been shown under that name, because another backend has its own, "sql" (duplicate_offering_name)`,
+			},
+		},
+		{
+			"each waits for the other: the one that goes by its own name",
+			[3][]string{
+				{service("1", "sql", "a")}, {service("2", "sql", "b")}, {service("3", "y-sql", "b")},
+			},
+			nil,
+			[]string{"x:1=sql", "z:3=y-sql"},
+			[]string{
+				`hard backend "y", offering "2", plans[0].id: plan id "b" of backend "y" is that of offering "3" of backend "z" ` +
+					`(duplicate_plan_id)`,
+			},
+		},
+		{
 			"what is hidden has no name to lose",
 			[3][]string{{service("1", "sql", "a")}, {service("2", "sql", "b")}, nil},
 			[]*catalogmerge.Policy{{Drain: true, Hidden: true}},

@@ -116,7 +116,7 @@ func checkRewritten(
 	}
 	want := decodeAny(t, own.Raw).(map[string]any)
 	name := policy.Prefix + own.Name
-	if renamed := policy.Rename[own.Name]; renamed != "" {
+	if renamed := policy.Rename[own.Name]; strings.TrimSpace(renamed) != "" {
 		name = policy.Prefix + renamed
 	}
 	if p.Name != name {

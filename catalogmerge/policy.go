@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // Policy is what the configuration says of one backend's offerings. It speaks of the backend's own names, and changes
@@ -15,7 +16,8 @@ type Policy struct {
 	// Include names what is offered; empty stands for everything. Exclude names what is not, whatever Include says.
 	Include []Selection
 	Exclude []Selection
-	// Rename gives offerings, by their own name, another one. Prefix then goes before the name of every offering.
+	// Rename gives offerings, by their own name, another one; a blank one is none. Prefix then goes before the name of
+	// every offering.
 	Rename map[string]string
 	Prefix string
 	// NamespaceIDs maps the ids of offerings and plans to ones that no other backend has.
@@ -70,7 +72,7 @@ func (o *Options) orNone() *Options {
 
 // exposedName returns the name that platforms see of an offering.
 func (p *Policy) exposedName(own string) string {
-	if renamed := p.Rename[own]; renamed != "" {
+	if renamed := p.Rename[own]; strings.TrimSpace(renamed) != "" {
 		own = renamed
 	}
 	return p.Prefix + own
