@@ -174,6 +174,24 @@ func TestPrefixOnConflict(t *testing.T) {
 			},
 		},
 		{
+			"what was beaten before has no name either",
+			[3][]string{
+				{service("1", "sql", "a"), service("v", "v", "r")},
+				{service("2", "sql", "b")},
+				{service("n", "y-sql", "r"), service("3", "other", "b")},
+			},
+			nil,
+			[]string{"x:1=sql", "x:v=v", "y:2=y-sql"},
+			[]string{
+				`soft backend "y", offering "2", name: offering name "sql" of backend "y" is that of offering "1" of backend "x"; ` +
+					`it is shown as "y-sql" (duplicate_offering_name)`,
+				`hard backend "z", offering "n", plans[0].id: plan id "r" of backend "z" is that of offering "v" of backend "x" ` +
+					`(duplicate_plan_id)`,
+				`hard backend "z", offering "3", plans[0].id: plan id "b" of backend "z" is that of offering "2" of backend "y" ` +
+					`(duplicate_plan_id)`,
+			},
+		},
+		{
 			"what is hidden has no name to lose",
 			[3][]string{{service("1", "sql", "a")}, {service("2", "sql", "b")}, nil},
 			[]*catalogmerge.Policy{{Drain: true, Hidden: true}},

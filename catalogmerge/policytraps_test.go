@@ -38,6 +38,10 @@ func TestT36DuplicateIDs(t *testing.T) {
 		if c.Plan("3", "b") || !c.Plan("2", "b") {
 			t.Error("the plan is that of the newcomer")
 		}
+		// Nor does the other spelling of the id make it the other backend's.
+		if backend, ok := c.Offering(catalogmerge.MappedOffering("", "second", "1")); ok {
+			t.Errorf("the newcomer's id, mapped, leads to %q", backend)
+		}
 		// An instance may be at either of them, as long as there is no record.
 		if got := find(c.OfferingOwner, "1"); got != (lookup{"first", true, true}) {
 			t.Errorf("without a record, the id leads to %v", got)

@@ -225,3 +225,19 @@ func TestExcludedStays(t *testing.T) {
 		t.Errorf("gone, its id leads to %v", got)
 	}
 }
+
+// TestPlanIsOfWhatShowedIt: a plan is remembered with the offering that it was first shown in, not with one that was bad
+// or excluded.
+func TestPlanIsOfWhatShowedIt(t *testing.T) {
+	t.Parallel()
+	policy := &catalogmerge.Policy{Exclude: all("one"), NamespaceIDs: true}
+	bad := strings.Replace(service("2", "two", "b"), "true", "1", 1)
+	c := refreshWith(t, nil, "x", policy, noon, service("1", "one", "a"), bad)
+	c = refreshWith(t, c, "x", policy, noon.Add(time.Minute), service("3", "three", "a", "b"))
+	c = refreshWith(t, c, "x", policy, noon.Add(time.Hour), service("4", "four", "a", "b"))
+	for _, id := range []string{"a", "b"} {
+		if got := c.Known.Plans[id].Offering; got != "3" {
+			t.Errorf("plan %q is remembered with offering %q", id, got)
+		}
+	}
+}
