@@ -29,7 +29,8 @@ func TestExposeNothing(t *testing.T) {
 // TestExposeReuses: what did not change is taken from before, with its bytes.
 func TestExposeReuses(t *testing.T) {
 	t.Parallel()
-	services := []string{service("1", "one", "a"), service("2", "two", "b"), service("3", "three", "c")}
+	bare := `{"id":"2","name":"two","description":"d","bindable":true,"plans":[{"id":"b","name":"b","description":"d"}]}`
+	services := []string{service("1", "one", "a"), bare, service("3", "three", "c")}
 	policy := func() *catalogmerge.Policy {
 		return &catalogmerge.Policy{
 			Name: "x", Prefix: "x-", Rename: map[string]string{"one": "uno"}, Exclude: all("three"), Include: some("one", "a"),

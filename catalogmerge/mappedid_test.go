@@ -219,23 +219,23 @@ func TestRightsGoByWhatIsShown(t *testing.T) {
 // which ids are shown today says which of them is meant.
 func TestOwnIDThatLooksMapped(t *testing.T) {
 	t.Parallel()
-	c := refresh(t, nil, "x", noon, service("1", "one", plan("a")), service(sql("1"), "two", "a"))
+	c := refresh(t, nil, "x", noon, service("1", "one", xPlan("a")), service(xOffering("1"), "two", "a"))
 	o := &catalogmerge.Options{Gateway: gateway}
 	for _, tt := range []struct {
 		policy                 *catalogmerge.Policy
 		wantOffering, wantPlan string
-	}{{nil, sql("1"), plan("a")}, {&catalogmerge.Policy{NamespaceIDs: true}, "1", "a"}} {
+	}{{nil, xOffering("1"), xPlan("a")}, {&catalogmerge.Policy{NamespaceIDs: true}, "1", "a"}} {
 		catalog := publish(c, tt.policy, o)
-		if got := catalog.OwnOffering("x", sql("1")); got != tt.wantOffering {
+		if got := catalog.OwnOffering("x", xOffering("1")); got != tt.wantOffering {
 			t.Errorf("the offering is %q, want %q", got, tt.wantOffering)
 		}
-		if got := catalog.OwnPlan("x", plan("a")); got != tt.wantPlan {
+		if got := catalog.OwnPlan("x", xPlan("a")); got != tt.wantPlan {
 			t.Errorf("the plan is %q, want %q", got, tt.wantPlan)
 		}
-		if got := find(catalog.OfferingOwner, sql("1")); got != (lookup{"x", false, true}) {
+		if got := find(catalog.OfferingOwner, xOffering("1")); got != (lookup{"x", false, true}) {
 			t.Errorf("the offering is that of %v", got)
 		}
-		for _, id := range []string{"1", sql("1")} {
+		for _, id := range []string{"1", xOffering("1")} {
 			if got := catalog.OwnOffering("x", catalog.ExposedOffering("x", id)); got != id {
 				t.Errorf("offering %q came back as %q", id, got)
 			}

@@ -13,8 +13,8 @@ import (
 // gateway is the name of the gateway in the tests.
 const gateway = "default"
 
-func sql(id string) string  { return catalogmerge.MappedOffering(gateway, "x", id) }
-func plan(id string) string { return catalogmerge.MappedPlan(gateway, "x", id) }
+func xOffering(id string) string { return catalogmerge.MappedOffering(gateway, "x", id) }
+func xPlan(id string) string     { return catalogmerge.MappedPlan(gateway, "x", id) }
 
 // publish merges one backend alone.
 func publish(c *catalogmerge.Copy, p *catalogmerge.Policy, o *catalogmerge.Options) *catalogmerge.Catalog {
@@ -65,12 +65,12 @@ func TestPolicies(t *testing.T) {
 	t.Parallel()
 	two := service("2", "two", "d")
 	mapped := []string{
-		`"\u0073ql"`, `"` + sql("sql") + `"`,
-		`[ {"id":"a"`, `[ {"id":"` + plan("a") + `"`,
-		`"id":"b" `, `"id":"` + plan("b") + `" `,
-		`"id":"c"`, `"id":"` + plan("c") + `"`,
+		`"\u0073ql"`, `"` + xOffering("sql") + `"`,
+		`[ {"id":"a"`, `[ {"id":"` + xPlan("a") + `"`,
+		`"id":"b" `, `"id":"` + xPlan("b") + `" `,
+		`"id":"c"`, `"id":"` + xPlan("c") + `"`,
 	}
-	mappedTwo := strings.NewReplacer(`"2"`, `"`+sql("2")+`"`, `"id":"d"`, `"id":"`+plan("d")+`"`).Replace(two)
+	mappedTwo := strings.NewReplacer(`"2"`, `"`+xOffering("2")+`"`, `"id":"d"`, `"id":"`+xPlan("d")+`"`).Replace(two)
 	tests := []struct {
 		name    string
 		policy  *catalogmerge.Policy
@@ -183,8 +183,8 @@ func TestPolicies(t *testing.T) {
 				Rename: map[string]string{"one": "uno"}, Prefix: "x-", NamespaceIDs: true, Drain: true,
 			},
 			catalogmerge.Options{Gateway: gateway, MaterializeDefaults: true, PrefixOnConflict: true},
-			[]string{oddWith(t, `"one"`, `"x-uno"`, `"\u0073ql"`, `"`+sql("sql")+`"`, oddSmall+"  , ", "", ",\n"+oddLarge, "",
-				`"id":"b" `, `"id":"`+plan("b")+`" `)},
+			[]string{oddWith(t, `"one"`, `"x-uno"`, `"\u0073ql"`, `"`+xOffering("sql")+`"`, oddSmall+"  , ", "", ",\n"+oddLarge, "",
+				`"id":"b" `, `"id":"`+xPlan("b")+`" `)},
 		},
 		{"drain", &catalogmerge.Policy{Drain: true}, catalogmerge.Options{}, []string{odd, two}},
 		{"drain hidden", &catalogmerge.Policy{Drain: true, Hidden: true}, catalogmerge.Options{}, nil},
@@ -216,7 +216,7 @@ func TestPublishedSaysBoth(t *testing.T) {
 	want := []catalogmerge.Published{{
 		Backend: "x", OwnID: "1", OwnName: "one", Draining: true, Hidden: true,
 		Offering: catalogmerge.Offering{
-			ID: sql("1"), Name: "x-one", Plans: []catalogmerge.Plan{{ID: plan("b"), Name: "large", OwnID: "b"}},
+			ID: xOffering("1"), Name: "x-one", Plans: []catalogmerge.Plan{{ID: xPlan("b"), Name: "large", OwnID: "b"}},
 			DashboardClientID: "c", Raw: catalog.Offerings[0].Raw,
 		},
 	}}
@@ -226,7 +226,7 @@ func TestPublishedSaysBoth(t *testing.T) {
 	if catalog.Secret {
 		t.Error("a body without the offering holds its secret")
 	}
-	if !catalog.Draining("1") || !catalog.Draining(sql("1")) || catalog.Draining("2") {
+	if !catalog.Draining("1") || !catalog.Draining(xOffering("1")) || catalog.Draining("2") {
 		t.Error("it does not drain")
 	}
 	if diff := cmp.Diff([]string{"1"}, []string{c.Offerings[0].ID}); diff != "" {
