@@ -73,6 +73,8 @@ type publication struct {
 	servable bool
 	// complete: the catalog of every backend is known.
 	complete bool
+	// outlooks are how the platforms see it, by their names.
+	outlooks map[string]*outlook
 }
 
 // Complete tells whether the catalog of every backend is known. It implements routing.Directory.
@@ -282,6 +284,7 @@ func (c *catalogs) publish() {
 	}
 	next.servable = next.servable && known
 	next.Catalog = catalogmerge.Merge(copies)
+	next.look(c.rt.platforms)
 	c.published.Store(next)
 	c.report(next.Catalog)
 }
