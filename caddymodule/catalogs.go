@@ -284,7 +284,7 @@ func (c *catalogs) publish() {
 	}
 	next.servable = next.servable && known
 	next.Catalog = catalogmerge.Merge(copies)
-	next.look(c.rt.platforms)
+	next.look(c.rt)
 	c.published.Store(next)
 	c.report(next.Catalog)
 }

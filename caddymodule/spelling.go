@@ -36,9 +36,6 @@ func (plainSpelling) Draining(string) bool                 { return false }
 
 func (plainSpelling) Visible(*platformSettings, string, string) bool { return true }
 
-// spelling returns how what is published is spelled.
-func (p *publication) spelling() spelling { return plainSpelling{} }
-
 // outlook is how a platform sees what is published. It implements routing.Directory and routing.View.
 type outlook struct {
 	*publication
@@ -47,10 +44,10 @@ type outlook struct {
 }
 
 // look makes the outlooks of the platforms, which calls then share.
-func (p *publication) look(platforms []*platformSettings) {
-	p.outlooks = make(map[string]*outlook, len(platforms))
-	for _, platform := range platforms {
-		p.outlooks[platform.name] = &outlook{p, p.spelling(), platform}
+func (p *publication) look(rt *runtime) {
+	p.outlooks = make(map[string]*outlook, len(rt.platforms))
+	for _, platform := range rt.platforms {
+		p.outlooks[platform.name] = &outlook{p, plainSpelling{}, platform}
 	}
 }
 
