@@ -91,31 +91,28 @@ func (c *call) knowsOwnIDs() bool {
 }
 
 // knownIDs returns the ids that the platform knows an offering and a plan of the backend by: those that it names, else
-// those that it created the instance with, else what they are published under now. One that it never named is spelled
-// as the other is.
+// those that it named when it created the instance or changed its plan, else what they are published under now. If it
+// named one of the two in a way that is not the backend's, so it knows the other.
 func (c *call) knownIDs(service, plan string) (knownService, knownPlan string) {
 	d := &c.entry.Decision
 	backend := c.outlook.stable(d.Backend)
-	mapped := d.Spelling != (routing.Spelling{})
-	switch {
-	case string(d.Service) == service && d.Spelling.Service != "":
-		knownService = string(d.Spelling.Service)
-	case string(d.Service) == service && mapped:
-		knownService = service
-	case mapped:
-		knownService = c.outlook.MappedOffering(backend, service)
-	default:
-		knownService = c.outlook.ExposedOffering(backend, service)
+	if d.Spelling == (routing.Spelling{}) {
+		return c.outlook.ExposedOffering(backend, service), c.outlook.ExposedPlan(backend, plan)
 	}
-	switch {
-	case d.Spelling.Plan != "" && string(c.entry.OwnPlan(d.Spelling.Plan)) == plan:
-		knownPlan = string(d.Spelling.Plan)
-	case string(d.Plan) == plan:
-		knownPlan = plan
-	case mapped:
+	named := routing.Spelling{Service: c.entry.Call.Service, Plan: c.entry.Call.Plan}
+	for _, spelling := range [...]routing.Spelling{named, d.Spelling} {
+		if knownService == "" && spelling.Service != "" && string(c.entry.OwnService(spelling.Service)) == service {
+			knownService = string(spelling.Service)
+		}
+		if knownPlan == "" && spelling.Plan != "" && string(c.entry.OwnPlan(spelling.Plan)) == plan {
+			knownPlan = string(spelling.Plan)
+		}
+	}
+	if knownService == "" {
+		knownService = c.outlook.MappedOffering(backend, service)
+	}
+	if knownPlan == "" {
 		knownPlan = c.outlook.MappedPlan(backend, plan)
-	default:
-		knownPlan = c.outlook.ExposedPlan(backend, plan)
 	}
 	return knownService, knownPlan
 }

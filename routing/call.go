@@ -137,7 +137,8 @@ type Decision struct {
 	Service ServiceID
 	// Plan is the plan that the call names, by the backend's own id.
 	Plan PlanID
-	// Spelling is how the platform knows the offering and the plan: as the call names them, else as the record does.
+	// Spelling is how the platform knows the offering and the plan: as the call names them or, where it does not, as the
+	// record does. What the record says does not count if the call has the backend's own id of the other.
 	Spelling Spelling
 	// Owner names the backend and platform of a record that made the decision; for the log.
 	Owner Stray

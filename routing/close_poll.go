@@ -47,7 +47,7 @@ func pollSucceeded(old *Record, now Moment) *Record {
 		return old
 	}
 	if old.Op.Plan != "" {
-		record.Plan, record.SpelledPlan = old.Op.Plan, old.Op.SpelledPlan
+		record.change(old.Op.Plan, Spelling{Plan: old.Op.SpelledPlan})
 	}
 	record.State = Ready
 	record.Seen, record.Sent, record.Adopting = true, true, false

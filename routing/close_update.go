@@ -43,7 +43,7 @@ func closeUpdate(old *Record, call *Call, decision *Decision, outcome Outcome, n
 		return record
 	}
 	if decision.Plan != "" {
-		record.Plan, record.SpelledPlan = decision.Plan, decision.Spelling.Plan
+		record.change(decision.Plan, decision.Spelling)
 	}
 	if record.State == Claimed {
 		record.State = Ready

@@ -52,7 +52,8 @@ type Record struct {
 	// Service and Plan are the backend's own ids. The plan is advice: no route or refusal depends on it.
 	Service ServiceID `json:"service_id,omitempty"`
 	Plan    PlanID    `json:"plan_id,omitempty"`
-	// SpelledService and SpelledPlan are the same as the platform knows them, where that is not as the backend does.
+	// SpelledService and SpelledPlan are the same as the platform knows them, where that is not as the backend does: as it
+	// named them when it created the instance or last changed the plan.
 	SpelledService ServiceID `json:"spelled_service_id,omitempty"`
 	SpelledPlan    PlanID    `json:"spelled_plan_id,omitempty"`
 	// Life is random and new with each claim on a free id; it tells an instance from an earlier one of the same id.

@@ -75,11 +75,13 @@ func (d *Decision) name(call *Call, record *Record, service ServiceID) {
 	}
 	if record.Service != "" { // that of an adopted instance may not be known
 		d.Contradicts = d.Service != "" && d.Service != record.Service
-		if d.Service != record.Service {
-			d.Service, d.Spelling.Service = record.Service, record.SpelledService
-		}
+		d.Service = record.Service
 	}
-	if d.Plan == "" {
+	unnamed := d.Contradicts || service == "" && call.Plan == ""
+	if unnamed || service == "" && d.Spelling.Plan != "" {
+		d.Spelling.Service = record.SpelledService
+	}
+	if unnamed || call.Plan == "" && d.Spelling.Service != "" {
 		d.Spelling.Plan = record.SpelledPlan
 	}
 }
@@ -103,6 +105,15 @@ func (d *Decision) operation(kind Kind, outcome Outcome) Op {
 func (r *Record) name(d *Decision) {
 	r.Service, r.SpelledService = d.Service, d.Spelling.Service
 	r.Plan, r.SpelledPlan = d.Plan, d.spelledPlan()
+}
+
+// change notes that the platform changed the plan, and how it spelled the new one and, as far as known, the offering: that
+// is how it knows them from now on.
+func (r *Record) change(plan PlanID, spelling Spelling) {
+	r.Plan, r.SpelledPlan = plan, spelling.Plan
+	if spelling.Plan == "" || spelling.Service != "" {
+		r.SpelledService = spelling.Service
+	}
 }
 
 // OwnService returns the id of an offering as the backend of the call knows it.

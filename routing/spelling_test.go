@@ -115,6 +115,10 @@ func TestBeginSpelled(t *testing.T) {
 			backend: "a", named: own,
 		},
 		{
+			name: "GET by one of the own ids", call: newCall(routing.KindFetch, onInstance, viewed(), calling("s1", "")),
+			held: both(onA, nil), backend: "a", named: &namedIDs{service: "s1"},
+		},
+		{
 			name: "GET by hint", call: newCall(routing.KindFetch, onInstance, spelled), backend: "a", named: both1,
 		},
 		{
@@ -197,11 +201,16 @@ func TestCloseSpelled(t *testing.T) {
 		},
 		{
 			name: "update done", call: updateInstance(spelled), held: both(newInstance(), nil), outcome: outcomeDone,
-			instance: func(r *routing.Record) { r.Plan, r.SpelledPlan = "plan1", "a:plan1" },
+			instance: all(ofPlan("plan1"), mapped),
 		},
 		{
 			name: "update by the own ids done", call: updateInstance(viewed()), held: both(newInstance(spelledAs("a:s1", "a:plan0")), nil),
-			outcome: outcomeDone, instance: func(r *routing.Record) { r.Plan, r.SpelledPlan = "plan1", "" },
+			outcome: outcomeDone, instance: all(ofPlan("plan1"), spelledAs("", "")),
+		},
+		{
+			name: "update that names the plan only done", call: updateInstance(viewed(), calling("", "a:plan1")),
+			held: both(newInstance(spelledAs("a:s1", "a:plan0")), nil), outcome: outcomeDone,
+			instance: all(ofPlan("plan1"), mapped),
 		},
 		{
 			name: "update without a plan done", call: updateInstance(viewed(), calling("", "")),
@@ -222,6 +231,11 @@ func TestCloseSpelled(t *testing.T) {
 			instance: all(state(routing.Ready), opCleared, func(r *routing.Record) {
 				r.Plan, r.SpelledPlan = "plan-op", "a:plan-op"
 			}),
+		},
+		{
+			name: "poll of an update to a plan by its own id succeeded", call: pollInstance(viewed()), outcome: outcomeSucceeded,
+			held:     both(newInstance(inState(routing.Updating), spelledAs("a:s1", "a:plan0")), nil),
+			instance: all(state(routing.Ready), opCleared, ofPlan("plan-op"), spelledAs("", "")),
 		},
 		{
 			name: "poll of an operation without a plan succeeded", call: pollInstance(viewed()), outcome: outcomeSucceeded,
