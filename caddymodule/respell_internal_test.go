@@ -14,6 +14,8 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/osb-gateway/caddy-osb-gateway/catalogmerge"
+	"github.com/osb-gateway/caddy-osb-gateway/internal/backend"
+	"github.com/osb-gateway/caddy-osb-gateway/internal/osb"
 	"github.com/osb-gateway/caddy-osb-gateway/routing"
 )
 
@@ -392,4 +394,36 @@ func TestNotAllowed(t *testing.T) {
 		method: "DELETE", target: spelledInstance + "?service_id=s&plan_id=p1", status: 200, answer: "{}",
 	})
 	refuse("CreateOfWhatIsGone", "PUT", spelledInstance, create.body, notVisibleDescription)
+}
+
+// TestOwnIDsCostNothing: where ids are published as they are, to look for others allocates nothing.
+func TestOwnIDsCostNothing(t *testing.T) {
+	g := startSpelledGateway(t)
+	const ids = `{"service_id":"s","plan_id":"p1","previous_values":{"plan_id":"p1"}}`
+	g.check("Create", spelledCall{method: "PUT", target: spelledInstance, status: 201, answer: "{}", body: ids})
+	for _, method := range []string{http.MethodPatch, http.MethodGet} {
+		r := httptest.NewRequestWithContext(t.Context(), method, spelledInstance+"?service_id=s&plan_id=p1", strings.NewReader(ids))
+		path, err := osb.ParsePath(method, spelledInstance)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := &call{rt: g.runtime, r: r, w: httptest.NewRecorder(), path: path, start: time.Now(), platform: g.callers["cf"]}
+		if err := c.readIDs(); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.begin(false); err != nil {
+			t.Fatal(err)
+		}
+		request := backend.Request{Query: r.URL.RawQuery, Body: c.body, Set: make(http.Header)}
+		response := &backend.Response{Status: http.StatusOK, Header: make(http.Header), Body: []byte(ids)}
+		if got := testing.AllocsPerRun(100, func() {
+			c.askWithOwnIDs(&request)
+			c.answerWithKnownIDs(response)
+		}); got != 0 {
+			t.Errorf("%s: got %v allocations, want none", method, got)
+		}
+		if string(request.Body) != ids || request.Query != r.URL.RawQuery || string(response.Body) != ids {
+			t.Errorf("%s: got %+v and %+v, want what was given", method, request, response)
+		}
+	}
 }
