@@ -472,7 +472,7 @@ func (e *explorer) run(calls string) {
 
 // rosters are the calls that are explored. With four calls, two of a kind at the least.
 func rosters(most int) []string {
-	all := []string{"a", "d", "aa", "ab", "ad", "aaa", "aab", "aad", "abd", "add", "ax", "axd", "aax", "axx", "aaad", "aabd", "aadd", "abdd"}
+	all := []string{"a", "d", "aa", "ab", "ad", "aaa", "aab", "aad", "abd", "add", "ax", "axd", "axx", "aaad", "aabd", "aadd", "abdd"}
 	return slices.DeleteFunc(all, func(s string) bool { return len(s) > most })
 }
 
