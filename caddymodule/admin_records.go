@@ -20,6 +20,9 @@ type recordView struct {
 	BackendConfigured  bool               `json:"backend_configured"`
 	ServiceID          routing.ServiceID  `json:"service_id,omitempty"`
 	PlanID             routing.PlanID     `json:"plan_id,omitempty"`
+	// SpelledServiceID and SpelledPlanID are what the platform knows them by, where that is another id.
+	SpelledServiceID routing.ServiceID `json:"spelled_service_id,omitempty"`
+	SpelledPlanID    routing.PlanID    `json:"spelled_plan_id,omitempty"`
 	// Confirmed: the backend once confirmed that it has it.
 	Confirmed    bool           `json:"confirmed"`
 	Adopting     bool           `json:"adopting,omitempty"`
@@ -66,7 +69,8 @@ type strayView struct {
 func (rt *runtime) viewRecord(record *routing.Record) *recordView {
 	view := &recordView{
 		InstanceID: record.Instance, BindingID: record.Binding, State: record.State, Platform: record.Platform,
-		Backend: record.Backend, ServiceID: record.Service, PlanID: record.Plan, Confirmed: record.Seen,
+		Backend: record.Backend, ServiceID: record.Service, PlanID: record.Plan,
+		SpelledServiceID: record.SpelledService, SpelledPlanID: record.SpelledPlan, Confirmed: record.Seen,
 		Adopting: record.Adopting, NeverCreated: record.NeverCreated, Calls: viewCalls(record),
 		DoubtUntil: viewMoment(record.DoubtUntil), Strays: viewStrays(record.Strays), Life: record.Life,
 		ParentLife: record.ParentLife, Revision: record.Rev, CreatedAt: viewMoment(record.Created),

@@ -21,6 +21,7 @@ const (
 	codeUnsupportedVersion   = "UnsupportedApiVersion"
 	codeBadRequest           = "BadRequest"
 	codeIdentityRequired     = "OriginatingIdentityRequired"
+	codeNotAllowed           = "NotAllowed"
 	codeConflict             = "Conflict"
 	codeConcurrency          = "ConcurrencyError"
 	codeTooLarge             = "RequestTooLarge"
@@ -39,7 +40,10 @@ const (
 	concurrencyDescription = "The Service Broker does not support concurrent requests that mutate the same resource."
 	notFoundDescription    = "There is no such service instance or binding."
 	unavailableDescription = "The broker cannot tell at the moment who owns the service instance. Try again later."
-	pollDescription        = "The state of the operation is not known at the moment."
+	notVisibleDescription  = "This service is not offered to this platform. What exists of it can be used and deleted, but " +
+		"there can be no new service instance or binding, and no change to another plan."
+	drainingDescription = "This service takes no new service instances. Those that exist can be used as before."
+	pollDescription     = "The state of the operation is not known at the moment."
 )
 
 // errOvertaken: a delete was confirmed while a create of the same instance was open or in doubt.
@@ -155,6 +159,10 @@ func answerToRefusal(operation osb.Operation, refusal routing.Refusal) answer {
 		return newAnswer(http.StatusBadRequest, codeBadRequest, "service_id is not in the catalog.")
 	case routing.RefusalUnknownPlan:
 		return newAnswer(http.StatusBadRequest, codeBadRequest, "plan_id is not in the catalog of the service.")
+	case routing.RefusalNotVisible:
+		return newAnswer(http.StatusForbidden, codeNotAllowed, notVisibleDescription)
+	case routing.RefusalDraining:
+		return newAnswer(http.StatusForbidden, codeNotAllowed, drainingDescription)
 	case routing.RefusalForeign, routing.RefusalUnknown:
 		if operation.Poll() {
 			return unknownPoll()
@@ -226,6 +234,7 @@ func (c *call) relay(response *backend.Response, said osb.Answer) answer {
 		a.cause = &brokerAnswerError{status: status, text: c.brokerText(response)}
 		return a
 	}
+	c.answerWithKnownIDs(response)
 	return answer{status: status, header: response.Header, body: response.Body, code: excerpt([]byte(said.Error))}
 }
 
@@ -250,7 +259,7 @@ func (e *brokerAnswerError) Error() string {
 
 // readAnswer reads what the records need of a backend's answer, under its Content-Encoding.
 func readAnswer(response *backend.Response, limit int64) osb.Answer {
-	encoding := strings.Join(response.Header.Values(osb.HeaderContentEncoding), ", ")
+	encoding := encodingOf(response.Header)
 	if encoding == "" {
 		return osb.ReadAnswer(response.Body)
 	}

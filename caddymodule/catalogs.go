@@ -76,6 +76,8 @@ type publication struct {
 	servable bool
 	// complete: the catalog of every backend is known.
 	complete bool
+	// outlooks are how the platforms see it, by their names.
+	outlooks map[string]*outlook
 }
 
 // Complete tells whether the catalog of every backend is known. It implements routing.Directory.
@@ -291,6 +293,7 @@ func (c *catalogs) publish() {
 	}
 	next.servable = next.servable && known
 	next.Catalog = catalogmerge.Merge(exposed, nil)
+	next.look(c.rt)
 	c.published.Store(next)
 	c.report(next.Catalog)
 }

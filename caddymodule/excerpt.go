@@ -59,8 +59,7 @@ func (s *backendSettings) secrets() []string {
 
 // parameters are the values in the parameters of the call's body.
 func (c *call) parameters() []string {
-	encoding := strings.Join(c.r.Header.Values(osb.HeaderContentEncoding), ", ")
-	plain, err := osb.Inflate(encoding, c.body, c.rt.maxRequestBytes)
+	plain, err := osb.Inflate(encodingOf(c.r.Header), c.body, c.rt.maxRequestBytes)
 	if err != nil {
 		return nil
 	}

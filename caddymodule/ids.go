@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"strings"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
@@ -34,7 +33,7 @@ func (c *call) readIDs() error {
 	default:
 		return nil
 	}
-	plain, err := osb.Inflate(strings.Join(c.r.Header.Values(osb.HeaderContentEncoding), ", "), c.body, c.rt.maxRequestBytes)
+	plain, err := osb.Inflate(encodingOf(c.r.Header), c.body, c.rt.maxRequestBytes)
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,6 @@ import (
 // startTestGateway starts a gateway with its records in memory. Its backends, of these names, do not exist.
 func startTestGateway(t *testing.T, backends ...string) *runtime {
 	t.Helper()
-	ctx, cancel := newTestContext(t)
 	g := &Gateway{
 		Store: &StoreConfig{Kind: "memory"},
 		Platforms: []*PlatformConfig{{Name: "cf", BasicAuth: []BasicAuthConfig{{
@@ -26,6 +25,13 @@ func startTestGateway(t *testing.T, backends ...string) *runtime {
 	for _, name := range backends {
 		g.Backends = append(g.Backends, &BackendConfig{Name: name, URL: "http://127.0.0.1:1/" + name})
 	}
+	return startGateway(t, g)
+}
+
+// startGateway starts a gateway, and ends it with the test.
+func startGateway(t *testing.T, g *Gateway) *runtime {
+	t.Helper()
+	ctx, cancel := newTestContext(t)
 	if err := g.Provision(ctx); err != nil {
 		t.Fatal(err)
 	}

@@ -58,8 +58,10 @@ type call struct {
 	query           osb.Query
 	fields          osb.Body
 	body            []byte
-	entry           *routing.Entry
-	broker          *broker
+	// outlook is how the platform saw the catalog when the call was begun.
+	outlook *outlook
+	entry   *routing.Entry
+	broker  *broker
 }
 
 // run is a call's way: each step may answer, and what no step answered the backend does.
@@ -163,7 +165,8 @@ func (c *call) begin(fresh bool) error {
 			return err
 		}
 	}
-	call := c.routingCall(published)
+	c.outlook = published.outlooks[c.platform.name]
+	call := c.routingCall(c.outlook)
 	call.Fresh = fresh
 	entry, err := c.rt.ledger.Begin(c.context(), call, named)
 	crashpoint.Reach(crashpoint.AfterBegin)
@@ -197,10 +200,12 @@ func (c *call) forward() (*backend.Response, error) {
 	if c.platform.defaultVersion != "" && c.lacksVersion() {
 		set[osb.HeaderAPIVersion] = []string{c.platform.defaultVersion}
 	}
-	crashpoint.Reach(crashpoint.BeforeSend)
-	response, err := c.broker.Do(ctx, backend.Request{
+	request := backend.Request{
 		Method: c.r.Method, Path: c.path.Escaped, Query: c.r.URL.RawQuery, Header: c.r.Header, Set: set, Body: c.body,
-	})
+	}
+	c.askWithOwnIDs(&request)
+	crashpoint.Reach(crashpoint.BeforeSend)
+	response, err := c.broker.Do(ctx, request)
 	crashpoint.Reach(crashpoint.Answered)
 	finish(response, err)
 	return response, err
@@ -243,9 +248,9 @@ func (c *call) settle(response *backend.Response, err error) (answer, error) {
 }
 
 // routingCall says what the protocol has to know of the call.
-func (c *call) routingCall(directory *publication) *routing.Call {
+func (c *call) routingCall(outlook *outlook) *routing.Call {
 	service, plan := c.ids()
-	named := directory.named
+	named := outlook.named
 	call := &routing.Call{
 		Token: newToken(), Life: newToken(), Kind: kinds[c.path.Operation],
 		Key: routing.Key{
@@ -255,6 +260,7 @@ func (c *call) routingCall(directory *publication) *routing.Call {
 		Platform:      named.platformIDs[c.platform.name],
 		Service:       routing.ServiceID(strings.Clone(service)),
 		Plan:          routing.PlanID(strings.Clone(plan)),
+		View:          outlook,
 		Operation:     c.query.Operation,
 		RejectUnknown: c.platform.rejectUnknown,
 	}
@@ -263,9 +269,9 @@ func (c *call) routingCall(directory *publication) *routing.Call {
 		Service: call.Service, Plan: call.Plan,
 		PreviousService: routing.ServiceID(c.fields.PreviousServiceID),
 		PreviousPlan:    routing.PlanID(c.fields.PreviousPlanID), CRNServiceName: crn,
-	}, directory)
+	}, outlook)
 	if c.path.Operation == osb.Provision {
-		call.Offer = routing.Offered(call.Service, call.Plan, directory)
+		call.Offer = routing.Offered(call.Service, call.Plan, outlook, outlook)
 	}
 	return call
 }

@@ -63,7 +63,7 @@ func TestWhenACallIsJudged(t *testing.T) {
 	t.Parallel()
 	for _, refusal := range []routing.Refusal{
 		routing.RefusalMissingService, routing.RefusalMissingPlan, routing.RefusalUnknownService,
-		routing.RefusalUnknownPlan, routing.RefusalIncomplete,
+		routing.RefusalUnknownPlan, routing.RefusalIncomplete, routing.RefusalNotVisible, routing.RefusalDraining,
 	} {
 		refused := createOnInstance(func(c *routing.Call) {
 			c.Offer = routing.Offer{Refusal: refusal}

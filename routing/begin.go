@@ -83,10 +83,10 @@ func beginCreate(records Records, call *Call, config Config, now Moment) (Record
 	if old == nil || !old.Live() {
 		return claimInstance(records, call, config, now)
 	}
-	if contradicts(old, call) {
+	decision := sendTo(old, call, config)
+	if decision.Contradicts {
 		return records, Decision{Refusal: RefusalTaken, Owner: old.owner()}
 	}
-	decision := sendTo(old, call, config)
 	records.Instance = join(old, call, decision.window, now)
 	return records, decision
 }
@@ -100,19 +100,20 @@ func claimInstance(records Records, call *Call, config Config, now Moment) (Reco
 	if !ok {
 		return records, Decision{Refusal: RefusalNotConfigured, Owner: Stray{Backend: call.Offer.Backend}}
 	}
-	records.Instance = claim(records.Instance, call, call.Offer.Backend, window, now)
-	return records, Decision{
-		Backend: call.Offer.Backend, Service: call.Service, life: records.Instance.Life, seq: records.Instance.Op.Seq,
-		window: window,
-	}
+	decision := Decision{Backend: call.Offer.Backend, window: window}
+	decision.name(call, nil, call.Service)
+	records.Instance = claim(records.Instance, call, &decision, now)
+	decision.life, decision.seq = records.Instance.Life, records.Instance.Op.Seq
+	return records, decision
 }
 
 // claim makes a record for a free id. What an earlier record knows of ended calls and strays is kept.
-func claim(old *Record, call *Call, backend BackendID, window Window, now Moment) *Record {
+func claim(old *Record, call *Call, decision *Decision, now Moment) *Record {
 	record := &Record{
-		Version: RecordVersion, Instance: call.Key.Instance, Platform: call.Platform, Backend: backend,
-		Service: call.Service, Plan: call.Plan, Life: call.Life, State: Claimed, Created: now,
+		Version: RecordVersion, Instance: call.Key.Instance, Platform: call.Platform, Backend: decision.Backend,
+		Life: call.Life, State: Claimed, Created: now,
 	}
+	record.name(decision)
 	if old != nil {
 		kept := old.clone()
 		// A delete that is still open must not end the new life: only ended calls are kept.
@@ -120,7 +121,7 @@ func claim(old *Record, call *Call, backend BackendID, window Window, now Moment
 		record.Calls, record.Strays, record.Op, record.Rev = kept.Calls, kept.Strays, Op{Seq: kept.Op.Seq}, kept.Rev
 		record.unknown = kept.unknown
 	}
-	record.enter(call.Token, Open{Kind: KindCreate, Until: window.until(now)})
+	record.enter(call.Token, Open{Kind: KindCreate, Until: decision.window.until(now)})
 	return record
 }
 
@@ -162,16 +163,23 @@ func beginUpdate(records Records, call *Call, config Config, now Moment) (Record
 	old := records.Instance
 	if old == nil {
 		decision := byHint(call, config)
-		if decision.Refusal == RefusalNone {
-			records.Instance = adopt(call, decision.Backend, decision.window, now)
+		switch {
+		case decision.Refusal != RefusalNone:
+		case decision.Plan != "" && !call.sees(decision.Backend, decision.Service):
+			return records, Decision{Refusal: RefusalNotVisible}
+		default:
+			records.Instance = adopt(call, &decision, now)
 			decision.life = call.Life
 		}
 		return records, decision
 	}
-	if contradicts(old, call) {
-		return records, Decision{Refusal: RefusalOtherOffering, Owner: old.owner()}
-	}
 	decision := sendTo(old, call, config)
+	switch {
+	case decision.Contradicts:
+		return records, Decision{Refusal: RefusalOtherOffering, Owner: old.owner()}
+	case decision.Plan != "" && decision.Plan != old.Plan && !call.sees(old.Backend, decision.Service):
+		return records, Decision{Refusal: RefusalNotVisible, Owner: old.owner()}
+	}
 	if old.State == Deleting {
 		records.Instance = enterUpdate(old, call, decision.window, now)
 	}
@@ -191,12 +199,13 @@ func enterUpdate(old *Record, call *Call, window Window, now Moment) *Record {
 }
 
 // adopt makes the record of an instance that the gateway had not known and that a call is about to change.
-func adopt(call *Call, backend BackendID, window Window, now Moment) *Record {
+func adopt(call *Call, decision *Decision, now Moment) *Record {
 	record := &Record{
-		Version: RecordVersion, Instance: call.Key.Instance, Platform: call.Platform, Backend: backend,
-		Service: call.serviceOrHint(), Plan: call.Plan, Life: call.Life, State: Claimed, Adopting: true, Created: now,
+		Version: RecordVersion, Instance: call.Key.Instance, Platform: call.Platform, Backend: decision.Backend,
+		Life: call.Life, State: Claimed, Adopting: true, Created: now,
 	}
-	record.enter(call.Token, Open{Kind: kindAdopt, Until: window.until(now)})
+	record.name(decision)
+	record.enter(call.Token, Open{Kind: kindAdopt, Until: decision.window.until(now)})
 	return record
 }
 
@@ -229,27 +238,20 @@ func byHint(call *Call, config Config) Decision {
 	if !ok {
 		return Decision{Refusal: RefusalNotConfigured, Owner: Stray{Backend: call.Hint.Backend}}
 	}
-	return Decision{Backend: call.Hint.Backend, Service: call.serviceOrHint(), window: window}
+	decision := Decision{Backend: call.Hint.Backend, window: window}
+	decision.name(call, nil, call.serviceOrHint())
+	return decision
 }
 
 // sendTo decides for the backend of a record.
 func sendTo(record *Record, call *Call, config Config) Decision {
 	window, _ := config.Window(record.Backend) // refuseByRecord made sure of it
-	service := record.Service
-	if service == "" {
-		service = call.Service
+	decision := Decision{
+		Backend: record.Backend, Owner: record.owner(),
+		life: record.Life, seq: record.Op.Seq, tombstone: !record.Live(), window: window,
 	}
-	return Decision{
-		Backend: record.Backend, Service: service, Contradicts: contradicts(record, call),
-		Owner: record.owner(),
-		life:  record.Life, seq: record.Op.Seq, tombstone: !record.Live(), window: window,
-	}
-}
-
-// contradicts tells whether the call names another offering than the record. Records of adopted instances may not know
-// theirs.
-func contradicts(record *Record, call *Call) bool {
-	return record.Service != "" && call.Service != "" && record.Service != call.Service
+	decision.name(call, record, call.Service)
+	return decision
 }
 
 // until is when a create that is begun now can no longer take effect.

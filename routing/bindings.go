@@ -6,15 +6,17 @@ func beginBind(records Records, call *Call, config Config, now Moment) (Records,
 	if instance == nil {
 		return bindUnknown(records, call, config, now)
 	}
-	if contradicts(instance, call) {
+	decision := sendTo(instance, call, config)
+	if decision.Contradicts {
 		// The tombstone of an instance too: what a platform wants bound at one broker, parameters and all, must not be
 		// sent to another, and the instance, had it come back, would still be of its own offering.
 		return records, Decision{Refusal: RefusalOtherOffering, Owner: instance.owner()}
 	}
-	decision := sendTo(instance, call, config)
+	if isNew := records.Binding == nil || !records.Binding.Live(); isNew && !call.sees(instance.Backend, decision.Service) {
+		return records, Decision{Refusal: RefusalNotVisible, Owner: instance.owner()}
+	}
 	decision.parentLife = instance.Life
-	parent := parent{instance.Backend, instance.Service, instance.Life, decision.window}
-	binding, ok := claimBinding(records.Binding, call, parent, now)
+	binding, ok := claimBinding(records.Binding, call, parent{&decision, instance.Service, instance.Life}, now)
 	if !ok {
 		return records, Decision{Refusal: RefusalTaken, Owner: records.Binding.owner()}
 	}
@@ -26,29 +28,41 @@ func beginBind(records Records, call *Call, config Config, now Moment) (Records,
 // bindUnknown claims the binding of an instance that the gateway does not know, and adopts the instance.
 func bindUnknown(records Records, call *Call, config Config, now Moment) (Records, Decision) {
 	decision := byHint(call, config)
-	if old := records.Binding; old != nil && old.Live() {
+	old := records.Binding
+	known := old != nil && old.Live()
+	if known {
 		// The binding's own record is better than any hint: its instance's record was lost or forgotten.
 		decision = sendTo(old, call, config)
 	}
-	if decision.Refusal != RefusalNone {
+	switch {
+	case decision.Refusal != RefusalNone:
 		return records, decision
+	case !known && !call.sees(decision.Backend, decision.Service):
+		return records, Decision{Refusal: RefusalNotVisible}
 	}
-	instance := adopt(call, decision.Backend, decision.window, now)
-	if old := records.Binding; old != nil && old.Live() && old.ParentLife != "" {
+	instance := adopt(call, &decision, now)
+	if known && old.ParentLife != "" {
 		instance.Life = old.ParentLife
 	}
-	binding, _ := claimBinding(
-		records.Binding, call, parent{decision.Backend, instance.Service, instance.Life, decision.window}, now)
+	binding, _ := claimBinding(old, call, parent{&decision, instance.Service, instance.Life}, now)
 	decision.life, decision.seq, decision.parentLife = binding.Life, binding.Op.Seq, instance.Life
 	return Records{Instance: instance, Binding: binding}, decision
 }
 
 // parent is what a binding's record takes from its instance.
 type parent struct {
-	backend BackendID
+	// Decision is that of the bind.
+	*Decision
 	service ServiceID
 	life    string
-	window  Window
+}
+
+// name notes the ids of the offering and the plan in the record of a binding.
+func (p parent) name(binding *Record) {
+	binding.name(p.Decision)
+	if p.service == "" {
+		binding.Service, binding.SpelledService = "", ""
+	}
 }
 
 // claimBinding makes or joins the record of a binding. It returns false if the id is taken by a binding on another
@@ -56,7 +70,7 @@ type parent struct {
 func claimBinding(old *Record, call *Call, of parent, now Moment) (*Record, bool) {
 	if old != nil && old.Live() {
 		switch {
-		case old.Backend != of.backend:
+		case old.Backend != of.Backend:
 			return nil, false
 		case old.ParentLife == of.life:
 			return join(old, call, of.window, now), true
@@ -65,10 +79,10 @@ func claimBinding(old *Record, call *Call, of parent, now Moment) (*Record, bool
 		}
 		return renewBinding(old, call, of, now), true
 	}
-	record := claim(old, call, of.backend, of.window, now)
+	record := claim(old, call, of.Decision, now)
+	of.name(record)
 	record.Binding = call.Key.Binding
 	record.ParentLife = of.life
-	record.Service = of.service
 	return record, true
 }
 
@@ -79,8 +93,8 @@ func renewBinding(old *Record, call *Call, of parent, now Moment) *Record {
 	record.Seen = old.Seen || old.State != Claimed
 	record.State = Claimed
 	record.clearOp()
-	record.Life, record.ParentLife = call.Life, of.life
-	record.Service, record.Plan, record.Created = of.service, call.Plan, now
+	record.Life, record.ParentLife, record.Created = call.Life, of.life, now
+	of.name(record)
 	return record
 }
 
@@ -104,7 +118,7 @@ func closeBind(
 			return nil
 		}
 		// The record was lost while the call ran, and the answer proves that the instance is there.
-		instance = adopt(call, decision.Backend, decision.window, now)
+		instance = adopt(call, decision, now)
 		instance.Life = decision.parentLife
 		return settleAdopting(instance, call, now)
 	case instance.Backend != decision.Backend:

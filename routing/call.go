@@ -48,6 +48,8 @@ type Call struct {
 	// Service and Plan are what the call's body or query says; empty where it says nothing.
 	Service ServiceID
 	Plan    PlanID
+	// View is how the platform sees the offerings. Without one, it knows them by the backends' own ids and may use all.
+	View View
 	// Life is a random string for the records that this call may claim.
 	Life string
 	// Hint is where the call would go without a record, from Resolve.
@@ -120,6 +122,10 @@ const (
 	RefusalMissingPlan    Refusal = "missing_plan"
 	RefusalUnknownService Refusal = "unknown_service"
 	RefusalUnknownPlan    Refusal = "unknown_plan"
+	// RefusalNotVisible: something new of an offering that is not for the platform.
+	RefusalNotVisible Refusal = "not_visible"
+	// RefusalDraining: a new instance on a backend that gets none any more.
+	RefusalDraining Refusal = "draining"
 )
 
 // Decision is what begin decided, and what close has to know of it.
@@ -127,8 +133,13 @@ type Decision struct {
 	Refusal Refusal
 	// Backend is who the call goes to.
 	Backend BackendID
-	// Service is the offering as far as known: the record's, else the call's.
+	// Service is the offering as far as known: the record's, else the call's. It is the backend's own id.
 	Service ServiceID
+	// Plan is the plan that the call names, by the backend's own id.
+	Plan PlanID
+	// Spelling is how the platform knows the offering and the plan: as the call names them or, where it does not, as the
+	// record does. What the record says does not count if the call has the backend's own id of the other.
+	Spelling Spelling
 	// Owner names the backend and platform of a record that made the decision; for the log.
 	Owner Stray
 	// OwnerPlatform is the platform of that record, as the record names it, where the decision is RefusalNotConfigured.

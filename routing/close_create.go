@@ -36,9 +36,7 @@ func closeCreate(old *Record, call *Call, decision *Decision, outcome Outcome, n
 		// platform's polls, the gateway's own poll settles the record.
 		renamed := record.State == Creating && outcome.Operation != "" && outcome.Operation != record.Op.Operation
 		if record.State == Claimed || record.State == Deleting || renamed {
-			record.accept(Creating, Op{
-				Kind: KindCreate, Operation: outcome.Operation, Plan: call.Plan, Trace: outcome.Trace,
-			})
+			record.accept(Creating, decision.operation(KindCreate, outcome))
 		}
 		record.Seen = true
 	case ClassExists:
@@ -78,11 +76,12 @@ func rewrite(call *Call, decision *Decision, now Moment) *Record {
 	if life == "" { // the call was sent without a record
 		life = call.Life
 	}
-	return &Record{
+	record := &Record{
 		Version: RecordVersion, Instance: call.Key.Instance, Binding: call.Key.Binding, Platform: call.Platform,
-		Backend: decision.Backend, Service: decision.Service, Plan: call.Plan, Life: life,
-		ParentLife: decision.parentLife, State: Claimed, Created: now,
+		Backend: decision.Backend, Life: life, ParentLife: decision.parentLife, State: Claimed, Created: now,
 	}
+	record.name(decision)
+	return record
 }
 
 // doubt notes that a create may still take effect.

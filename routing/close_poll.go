@@ -47,7 +47,7 @@ func pollSucceeded(old *Record, now Moment) *Record {
 		return old
 	}
 	if old.Op.Plan != "" {
-		record.Plan = old.Op.Plan
+		record.change(old.Op.Plan, Spelling{Plan: old.Op.SpelledPlan})
 	}
 	record.State = Ready
 	record.Seen, record.Sent, record.Adopting = true, true, false

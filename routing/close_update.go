@@ -39,13 +39,11 @@ func closeUpdate(old *Record, call *Call, decision *Decision, outcome Outcome, n
 	record.revive()
 	record.Seen, record.Sent, record.Adopting = true, true, false
 	if outcome.Class == ClassAccepted {
-		record.accept(Updating, Op{
-			Kind: KindUpdate, Operation: outcome.Operation, Plan: call.Plan, Trace: outcome.Trace,
-		})
+		record.accept(Updating, decision.operation(KindUpdate, outcome))
 		return record
 	}
-	if call.Plan != "" {
-		record.Plan = call.Plan
+	if decision.Plan != "" {
+		record.change(decision.Plan, decision.Spelling)
 	}
 	if record.State == Claimed {
 		record.State = Ready
@@ -87,9 +85,7 @@ func closeAdopt(old *Record, call *Call, decision *Decision, outcome Outcome, no
 	case ClassAccepted:
 		record := settleAdopting(old, call, now)
 		if !call.onBinding() && record.State == Ready {
-			record.accept(Updating, Op{
-				Kind: KindUpdate, Operation: outcome.Operation, Plan: call.Plan, Trace: outcome.Trace,
-			})
+			record.accept(Updating, decision.operation(KindUpdate, outcome))
 		}
 		return record
 	default:

@@ -513,3 +513,25 @@ func TestDueUnreadable(t *testing.T) {
 		d.wantDue("it can be read again", nth(0))
 	})
 }
+
+// TestDueSpelled: the gateway polls by the backend's own ids, whatever the platform knows them by. While an update goes
+// on, the plan is that before it.
+func TestDueSpelled(t *testing.T) {
+	inBubble(t, func(d *dueTest) {
+		d.end(routing.KindCreate, onInstance, outcomeDone, spelled)
+		d.accept(routing.KindCreate, onBinding, "o1", spelled)
+		time.Sleep(time.Minute)
+		d.accept(routing.KindUpdate, onInstance, "o2", viewed(), calling("a:s1", "a:plan2"))
+		time.Sleep(2 * time.Hour)
+		for _, entry := range d.wantDue("after two hours", onBinding, onInstance) {
+			if call := entry.Call; call.Service != "s1" || call.Plan != "plan1" {
+				t.Errorf("%v is polled for %q and %q, want s1 and plan1", call.Key, call.Service, call.Plan)
+			}
+			if _, err := d.due.Close(t.Context(), entry, outcomeSucceeded); err != nil {
+				t.Error(err)
+			}
+		}
+		records := d.store.held(t, onInstance)
+		wantRecord(t, "the instance", edited(records.Instance, ofPlan("plan2"), spelledAs("a:s1", "a:plan2")), records.Instance)
+	})
+}

@@ -445,7 +445,8 @@ func newModelCall(kind Kind, offer BackendID, token string) *Call {
 	}
 }
 
-// run explores all states of the given calls: 'a' and 'b' create on that backend, 'd' deletes.
+// run explores all states of the given calls: 'a' and 'b' create on that backend, 'd' deletes, and 'x' creates what the
+// catalog does not offer any more.
 func (e *explorer) run(calls string) {
 	if e.seen == nil {
 		e.seen = make(map[uint64]struct{})
@@ -461,6 +462,9 @@ func (e *explorer) run(calls string) {
 			kind, offer = KindCreate, BackendID(c)
 		}
 		w.flights[i].call = newModelCall(kind, offer, fmt.Sprint(i))
+		if c == 'x' {
+			w.flights[i].call.Offer = Offer{Refusal: RefusalDraining}
+		}
 	}
 	clear(e.seen)
 	e.explore(w)
@@ -468,7 +472,7 @@ func (e *explorer) run(calls string) {
 
 // rosters are the calls that are explored. With four calls, two of a kind at the least.
 func rosters(most int) []string {
-	all := []string{"a", "d", "aa", "ab", "ad", "aaa", "aab", "aad", "abd", "add", "aaad", "aabd", "aadd", "abdd"}
+	all := []string{"a", "d", "aa", "ab", "ad", "aaa", "aab", "aad", "abd", "add", "ax", "axd", "axx", "aaad", "aabd", "aadd", "abdd"}
 	return slices.DeleteFunc(all, func(s string) bool { return len(s) > most })
 }
 

@@ -83,7 +83,7 @@ func (q *queue) add(c commit) {
 		q.dropped++
 		q.onDrop()
 	}
-	c.since = time.Now()
+	c.entry, c.since = c.entry.forLater(), time.Now()
 	q.waiting = append(q.waiting, c)
 	if q.worker == nil {
 		q.worker = make(chan struct{})

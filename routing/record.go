@@ -52,6 +52,10 @@ type Record struct {
 	// Service and Plan are the backend's own ids. The plan is advice: no route or refusal depends on it.
 	Service ServiceID `json:"service_id,omitempty"`
 	Plan    PlanID    `json:"plan_id,omitempty"`
+	// SpelledService and SpelledPlan are the same as the platform knows them, where that is not as the backend does: as it
+	// named them when it created the instance or last changed the plan.
+	SpelledService ServiceID `json:"spelled_service_id,omitempty"`
+	SpelledPlan    PlanID    `json:"spelled_plan_id,omitempty"`
 	// Life is random and new with each claim on a free id; it tells an instance from an earlier one of the same id.
 	Life string `json:"life"`
 	// ParentLife is the instance's life when a binding was claimed.
@@ -89,6 +93,8 @@ type Op struct {
 	Kind      Kind   `json:"kind,omitempty"`
 	Operation string `json:"operation,omitempty"`
 	Plan      PlanID `json:"plan,omitempty"`
+	// SpelledPlan is the plan as the platform knows it, where that is not as the backend does.
+	SpelledPlan PlanID `json:"spelled_plan,omitempty"`
 	// Trace is the W3C traceparent of the span that began the operation, for links.
 	Trace string `json:"trace,omitempty"`
 	// Voided marks a deletion that a create or an update overtook: its success does not end the record.

@@ -18,10 +18,12 @@ import (
 // fullRecord has a value in every field.
 func fullRecord() *routing.Record {
 	return &routing.Record{
-		Version: 1, Instance: "i", Binding: "b", Platform: "p", Backend: "a", Service: "s", Plan: "pl", Life: "l",
+		Version: 1, Instance: "i", Binding: "b", Platform: "p", Backend: "a", Service: "s", Plan: "pl",
+		SpelledService: "ss", SpelledPlan: "sp", Life: "l",
 		ParentLife: "pa", Rev: 1 << 60, State: routing.Deleting, Seen: true, Sent: true, Adopting: true, NeverCreated: true,
 		Op: routing.Op{
-			Seq: 4, Kind: routing.KindDelete, Operation: "<o> & \u2028", Plan: "op", Trace: "tr", Voided: true, PolledAt: 10, Polls: 2,
+			Seq: 4, Kind: routing.KindDelete, Operation: "<o> & \u2028", Plan: "op", SpelledPlan: "so", Trace: "tr", Voided: true,
+			PolledAt: 10, Polls: 2,
 		},
 		Calls: map[string]routing.Open{
 			"t": {Kind: routing.KindDelete, Final: true, Voided: true, Until: 5, Done: 6},

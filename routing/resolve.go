@@ -1,6 +1,6 @@
 package routing
 
-// Directory is what the merged catalog knows of who publishes what.
+// Directory is what the merged catalog knows of who publishes what. All ids are those that platforms know.
 type Directory interface {
 	// OfferingOwner returns the backend that ever published the offering; ambiguous if more than one did.
 	OfferingOwner(serviceID string) (backend string, ambiguous, ok bool)
@@ -12,6 +12,8 @@ type Directory interface {
 	Offering(serviceID string) (backend string, ok bool)
 	// Plan tells whether the plan is published under the offering now.
 	Plan(serviceID, planID string) bool
+	// Draining tells whether the backend that publishes the offering gets no new instances any more.
+	Draining(serviceID string) bool
 	// Complete tells whether the catalog of every backend is known; if not, an unknown id may be one of theirs.
 	Complete() bool
 }
@@ -70,23 +72,29 @@ func Resolve(hints Hints, directory Directory) Hint {
 	return Hint{Refusal: RefusalNoHint}
 }
 
-// Offered judges the ids of a call that would make a new instance: both must be in the catalog as it is now.
-func Offered(service ServiceID, plan PlanID, directory Directory) Offer {
+// Offered judges the ids of a call that would make a new instance: both must be in the catalog as it is now, and the
+// offering must be for the platform and take new instances. A nil view shows everything.
+func Offered(service ServiceID, plan PlanID, directory Directory, view View) Offer {
 	if service == "" {
 		return Offer{Refusal: RefusalMissingService}
 	}
 	backend, ok := directory.Offering(string(service))
+	owner := BackendID(backend)
 	switch {
 	case !ok && !directory.Complete():
 		return Offer{Refusal: RefusalIncomplete}
 	case !ok:
 		return Offer{Refusal: RefusalUnknownService}
+	case view != nil && !view.Visible(owner, view.OwnService(owner, service)):
+		return Offer{Refusal: RefusalNotVisible}
+	case directory.Draining(string(service)):
+		return Offer{Refusal: RefusalDraining}
 	case plan == "":
 		return Offer{Refusal: RefusalMissingPlan}
 	case !directory.Plan(string(service), string(plan)):
 		return Offer{Refusal: RefusalUnknownPlan}
 	}
-	return Offer{Backend: BackendID(backend)}
+	return Offer{Backend: owner}
 }
 
 // serviceOrHint is the offering of an instance that is adopted.

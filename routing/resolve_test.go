@@ -22,6 +22,7 @@ func (o owners) find(id string) (backend string, ambiguous, ok bool) {
 type directory struct {
 	offerings, plans, names owners
 	now                     map[string][]string // the plans of the offerings that are published now
+	draining                []string
 	incomplete              bool
 }
 
@@ -36,6 +37,8 @@ func (d *directory) PlanOwner(id string) (backend string, ambiguous, ok bool) {
 func (d *directory) NameOwner(name string) (backend string, ambiguous, ok bool) {
 	return d.names.find(name)
 }
+func (d *directory) Draining(id string) bool { return slices.Contains(d.draining, id) }
+
 func (d *directory) Complete() bool { return !d.incomplete }
 
 func (d *directory) Offering(id string) (backend string, ok bool) {
@@ -52,10 +55,16 @@ func (d *directory) Plan(service, plan string) bool {
 
 func newDirectory() *directory {
 	return &directory{
-		offerings: owners{"s1": {"a"}, "s2": {"b"}, "withdrawn": {"b"}, "twice": {"a", "b"}},
-		plans:     owners{"p1": {"a"}, "p2": {"b"}, "plan-twice": {"a", "b"}},
-		names:     owners{"postgres": {"a"}, "redis": {"b"}, "name-twice": {"a", "b"}},
-		now:       map[string][]string{"s1": {"p1"}, "s2": {"p2"}},
+		offerings: owners{
+			"s1": {"a"}, "s2": {"b"}, "withdrawn": {"b"}, "twice": {"a", "b"},
+			"hidden": {"a"}, "b:hidden": {"b"}, "draining": {"a"}, "both": {"b"},
+		},
+		plans: owners{"p1": {"a"}, "p2": {"b"}, "plan-twice": {"a", "b"}},
+		names: owners{"postgres": {"a"}, "redis": {"b"}, "name-twice": {"a", "b"}},
+		now: map[string][]string{
+			"s1": {"p1"}, "s2": {"p2"}, "hidden": {"ph"}, "b:hidden": {"ph"}, "draining": {"pd"}, "both": {"pb"},
+		},
+		draining: []string{"draining", "both", "s9"},
 	}
 }
 
@@ -184,13 +193,27 @@ func TestOffered(t *testing.T) {
 		{"unknown plan_id", "s1", "p9", false, refused(routing.RefusalUnknownPlan)},
 		{"another offering's plan_id", "s1", "p2", false, refused(routing.RefusalUnknownPlan)},
 		{"neither", "", "", true, refused(routing.RefusalMissingService)},
+		{"not visible", "hidden", "ph", false, refused(routing.RefusalNotVisible)},
+		{"not visible, by its other id", "b:hidden", "ph", false, refused(routing.RefusalNotVisible)},
+		{"not visible, without a plan", "hidden", "", true, refused(routing.RefusalNotVisible)},
+		{"draining", "draining", "pd", false, refused(routing.RefusalDraining)},
+		{"draining, without a plan", "draining", "", false, refused(routing.RefusalDraining)},
+		{"draining, unknown plan_id", "draining", "p9", true, refused(routing.RefusalDraining)},
+		{"not visible and draining", "both", "pb", false, refused(routing.RefusalNotVisible)},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			directory := newDirectory()
 			directory.incomplete = row.incomplete
-			if got := routing.Offered(row.service, row.plan, directory); got != row.want {
+			view := testView{hidden: []routing.ServiceID{"hidden", "both", "s9", "withdrawn"}}
+			if got := routing.Offered(row.service, row.plan, directory, view); got != row.want {
 				t.Errorf("got %+v, want %+v", got, row.want)
+			}
+			if row.want.Refusal == routing.RefusalNotVisible {
+				return
+			}
+			if got := routing.Offered(row.service, row.plan, directory, nil); got != row.want {
+				t.Errorf("without a view: got %+v, want %+v", got, row.want)
 			}
 		})
 	}

@@ -20,6 +20,15 @@ type beginRow struct {
 	refusal routing.Refusal
 	// final: a delete's success ends the record. contradicts: the record won over the call's service_id.
 	final, contradicts bool
+	// named are the ids of the decision; nil where they do not matter.
+	named *namedIDs
+}
+
+// namedIDs are what a decision says of the offering and the plan.
+type namedIDs struct {
+	service  routing.ServiceID
+	plan     routing.PlanID
+	spelling routing.Spelling
 }
 
 func testBegin(t *testing.T, rows []beginRow) {
@@ -66,6 +75,9 @@ func (row *beginRow) judge(t *testing.T, got routing.Decision) {
 	}
 	if got.Contradicts != row.contradicts {
 		t.Errorf("got contradicts %t, want %t", got.Contradicts, row.contradicts)
+	}
+	if named := (namedIDs{got.Service, got.Plan, got.Spelling}); row.named != nil && named != *row.named {
+		t.Errorf("got the ids %+v, want %+v", named, *row.named)
 	}
 }
 

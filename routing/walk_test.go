@@ -60,8 +60,9 @@ type walk struct {
 }
 
 // walkTally counts over all walks how often caches were of use, and how often their records were outdated when it
-// mattered; how often gateways polled by themselves; and how many outcomes could not be written at once.
-type walkTally struct{ hits, outdated, polled, unwritten uint64 }
+// mattered; how often gateways polled by themselves; how many outcomes could not be written at once; and how many calls
+// were refused because something new was not offered.
+type walkTally struct{ hits, outdated, polled, unwritten, notOffered uint64 }
 
 // TestRandomWalk walks over two instances, one of which the backend held before there was a gateway, and a binding of
 // each. Whatever the backend holds is routable at every step, and at the end a few deletes end every record.
@@ -83,7 +84,7 @@ func TestRandomWalk(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) { newWalk(t, rand.New(rand.NewPCG(seed, i)), &tally).run() })
 	}
 	t.Logf("%+v", tally)
-	if tally.hits == 0 || tally.outdated == 0 || tally.polled == 0 || tally.unwritten == 0 {
+	if tally.hits == 0 || tally.outdated == 0 || tally.polled == 0 || tally.unwritten == 0 || tally.notOffered == 0 {
 		t.Errorf("got %+v, want some of each", tally)
 	}
 }
@@ -202,7 +203,29 @@ func (w *walk) newCall(kind routing.Kind, key routing.Key) *routing.Call {
 	return newCall(kind, key, func(c *routing.Call) {
 		c.Token = fmt.Sprintf("t%d", w.calls)
 		c.Life = "life-" + c.Token
+		w.view(c)
 	})
+}
+
+// view has a call name its ids as they were published once or are now, or not at all. Now and then its offering is not
+// for the platform any more, or gets no new instances.
+func (w *walk) view(c *routing.Call) {
+	switch w.rand.IntN(4) {
+	case 0:
+		spelled(c)
+	case 1:
+		viewed()(c)
+		c.Service, c.Plan = "", ""
+	default:
+		viewed()(c)
+	}
+	switch w.rand.IntN(16) {
+	case 0:
+		viewed("s1")(c)
+		c.Offer = routing.Offer{Refusal: routing.RefusalNotVisible}
+	case 1:
+		c.Offer = routing.Offer{Refusal: routing.RefusalDraining}
+	}
 }
 
 func (w *walk) begin(call *routing.Call) *walkFlight {
@@ -245,8 +268,22 @@ func (w *walk) enter(f *walkFlight, call *routing.Call) bool {
 	case refusal == routing.RefusalNone:
 		return true
 	case refusal == routing.RefusalNeverSent && call.Key.Binding == "" && !w.heldByUs(call.Key):
+	case refusal == call.Offer.Refusal && w.makesNew(call):
+		w.tally.notOffered++
 	default:
 		w.fatalf("refused: %s", refusal)
+	}
+	return false
+}
+
+// makesNew tells whether a call would make an instance or a binding that is not recorded, or change an instance's plan.
+func (w *walk) makesNew(call *routing.Call) bool {
+	record := w.record(call.Key)
+	switch {
+	case call.Kind == routing.KindUpdate && call.Plan != "":
+		return record == nil || record.Plan == ""
+	case call.Kind == routing.KindCreate:
+		return record == nil || !record.Live()
 	}
 	return false
 }
@@ -288,6 +325,13 @@ func (w *walk) judge() {
 		record := w.record(key)
 		if w.heldByUs(key) && (record == nil || !record.Live() || record.Backend != "a") {
 			w.fatalf("the backend holds %v and no live record leads there", key)
+		}
+		if record == nil {
+			continue
+		}
+		own := record.Service + "/" + routing.ServiceID(record.Plan) + "/" + routing.ServiceID(record.Op.Plan)
+		if strings.Contains(string(own), ":") {
+			w.fatalf("the record of %v has ids that are not its backend's: %s", key, encodeRecord(w.t, record))
 		}
 	}
 }

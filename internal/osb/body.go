@@ -41,7 +41,10 @@ type Context struct {
 // that is not an object says nothing to the gateway, and is for the backend to judge.
 func ReadBody(data []byte) (Body, error) {
 	reader := bodyReader{scanner: jsonScanner{text: data}}
-	return reader.read()
+	if err := reader.read(); err != nil {
+		return Body{}, err
+	}
+	return reader.body()
 }
 
 // bodyField is a field of Body, or a source of one.

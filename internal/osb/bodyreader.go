@@ -12,22 +12,22 @@ type bodyReader struct {
 	values  [bodyFields]jsonString
 }
 
-func (r *bodyReader) read() (Body, error) {
+func (r *bodyReader) read() error {
 	switch {
 	case len(r.scanner.text) == 0:
-		return Body{}, badRequest("the body is empty")
+		return badRequest("the body is empty")
 	case !utf8.Valid(r.scanner.text):
-		return Body{}, badRequest("the body is not valid UTF-8")
+		return badRequest("the body is not valid UTF-8")
 	case r.scanner.peek() != '{':
-		return Body{}, badRequest("the body is not a JSON object")
+		return badRequest("the body is not a JSON object")
 	}
 	if err := r.object(&bodyMember{members: bodyMembers}, 1); err != nil {
-		return Body{}, err
+		return err
 	}
 	if !r.scanner.atEnd() {
-		return Body{}, badRequest("the body goes on behind its JSON object")
+		return badRequest("the body goes on behind its JSON object")
 	}
-	return r.body()
+	return nil
 }
 
 // body makes a Body of the values. It puts all texts one behind the other, so that the strings of the Body are parts
