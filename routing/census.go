@@ -17,6 +17,8 @@ type CensusOptions struct {
 	Pause time.Duration
 	// SkipLeftovers spares the reading of bindings' instances.
 	SkipLeftovers bool
+	// Plans has live instances counted by plan and platform too.
+	Plans bool
 }
 
 const (
@@ -27,6 +29,8 @@ const (
 	censusCommandTimeout = 10 * time.Second
 	// maxOwners bounds how many pairs of platform and backend are told apart.
 	maxOwners = 1000
+	// maxPlans bounds how many plans of platforms are told apart.
+	maxPlans = 200_000
 )
 
 // Census says what a store holds. Records that come, go or change while it is taken may be counted or not, and a store
@@ -40,6 +44,9 @@ type Census struct {
 	Owners []OwnerCount
 	// OtherOwners counts records of more pairs of platform and backend than are told apart.
 	OtherOwners int
+	// Plans counts live instances by plan and platform, if CensusOptions.Plans says so. The plan of a record is advice: after an update
+	// that the gateway did not see it may be an earlier one.
+	Plans map[PlanOf]int
 	// Strays are records that name other backends which may hold an instance of the same id.
 	Strays Findings[StrayFinding]
 	// Leftovers are bindings that may exist although their instance is gone or not known.
@@ -83,6 +90,15 @@ type OwnerCount struct {
 	PlatformKnown, BackendKnown bool
 	// Live and Gone count records; a tombstone is gone.
 	Live, Gone int
+}
+
+// PlanOf is what a platform has of a plan of a backend, named as the records do, with the backend's own ids. They are empty
+// in records that do not know them.
+type PlanOf struct {
+	Platform PlatformID
+	Backend  BackendID
+	Service  ServiceID
+	Plan     PlanID
 }
 
 // Configured tells whether calls on the records can be routed.
@@ -141,6 +157,9 @@ func TakeCensus(ctx context.Context, store Store, config Config, options CensusO
 	t := &censusTaker{
 		store: store, config: config, options: options.withDefaults(), owners: make(map[owner]*OwnerCount),
 		census: Census{Instances: make(map[State]int), Bindings: make(map[State]int)},
+	}
+	if t.options.Plans {
+		t.census.Plans = make(map[PlanOf]int)
 	}
 	err := t.take(ctx)
 	t.census.Complete = err == nil

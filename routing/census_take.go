@@ -119,6 +119,7 @@ func (l *Listed) decode() (*Record, error) {
 func (t *censusTaker) countRecord(key Key, record *Record) {
 	if key.Binding == "" {
 		t.census.Instances[record.State]++
+		t.countPlan(record)
 	} else {
 		t.census.Bindings[record.State]++
 	}
@@ -136,6 +137,17 @@ func (t *censusTaker) countRecord(key Key, record *Record) {
 		t.countUnfinished(UnfinishedFinding{
 			Key: key, Backend: record.Backend, State: record.State, Kind: record.Op.Kind, Since: record.Updated,
 		})
+	}
+}
+
+// countPlan counts a live instance under its plan, unless there are too many plans to be told apart.
+func (t *censusTaker) countPlan(record *Record) {
+	if t.census.Plans == nil || !record.Live() {
+		return
+	}
+	of := PlanOf{record.Platform, record.Backend, record.Service, record.Plan}
+	if _, known := t.census.Plans[of]; known || len(t.census.Plans) < maxPlans {
+		t.census.Plans[of]++
 	}
 }
 

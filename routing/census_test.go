@@ -181,6 +181,44 @@ func TestCensusWithoutLeftovers(t *testing.T) {
 	store.wantTrips(t, "a census without leftovers", 0, 0)
 }
 
+// TestCensusOfPlans counts live instances by plan, and only if asked to.
+func TestCensusOfPlans(t *testing.T) {
+	t.Parallel()
+	of := func(backend routing.BackendID, service routing.ServiceID, plan routing.PlanID) edit {
+		return func(r *routing.Record) { r.Backend, r.Service, r.Plan = backend, service, plan }
+	}
+	store := routing.NewMemoryStore()
+	put(
+		t, store,
+		newInstance(withInstance("a"), of("a", "db", "small")), newBinding(withInstance("a"), of("a", "db", "small")),
+		newInstance(withInstance("b"), of("a", "db", "small"), inState(routing.Deleting)),
+		newInstance(withInstance("c"), of("a", "db", "small"), inState(routing.Gone)),
+		newInstance(withInstance("d"), of("a", "db", "large")),
+		newInstance(withInstance("e"), of("b", "db", "small")),
+		newInstance(withInstance("f"), of("b", "", "")),
+		newInstance(withInstance("g"), of("a", "db", "large"), ofPlatform("q")),
+	)
+	take := func(plans bool) routing.Census {
+		census, err := routing.TakeCensus(t.Context(), store, testConfig{}, routing.CensusOptions{Plans: plans})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return census
+	}
+	want := map[routing.PlanOf]int{
+		{Platform: "p", Backend: "a", Service: "db", Plan: "small"}: 2,
+		{Platform: "p", Backend: "a", Service: "db", Plan: "large"}: 1,
+		{Platform: "q", Backend: "a", Service: "db", Plan: "large"}: 1,
+		{Platform: "p", Backend: "b", Service: "db", Plan: "small"}: 1, {Platform: "p", Backend: "b"}: 1,
+	}
+	if diff := cmp.Diff(want, take(true).Plans); diff != "" {
+		t.Errorf("the plans differ (-want +got):\n%s", diff)
+	}
+	if got := take(false).Plans; got != nil {
+		t.Errorf("got %v without asking", got)
+	}
+}
+
 // TestCensusOfAChangingStore: what looks like a leftover between two pages is judged by both records in one moment.
 func TestCensusOfAChangingStore(t *testing.T) {
 	t.Parallel()
