@@ -289,21 +289,22 @@ func (c *call) write(a answer) {
 	}
 }
 
-// catalog answers with the prepared catalog.
+// catalog answers with what the platform sees of the prepared catalog.
 func (c *call) catalog() answer {
 	published := c.rt.catalogs.current()
 	if !published.servable {
 		return c.refuse(errNoCatalog)
 	}
-	header := http.Header{"Etag": {published.ETag}}
-	if published.Secret {
+	view := published.views[c.platform.name]
+	header := http.Header{"Etag": {view.ETag}}
+	if view.Secret {
 		header.Set("Cache-Control", "no-store")
 	}
-	if matches(c.r.Header.Values("If-None-Match"), published.ETag) {
+	if matches(c.r.Header.Values("If-None-Match"), view.ETag) {
 		return answer{status: http.StatusNotModified, header: header}
 	}
 	header.Set(osb.HeaderContentType, osb.ContentTypeJSON)
-	return answer{status: http.StatusOK, header: header, body: published.Body}
+	return answer{status: http.StatusOK, header: header, body: view.Body}
 }
 
 // matches tells whether If-None-Match names the entity tag, RFC 9110 section 13.1.2.

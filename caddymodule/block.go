@@ -88,6 +88,14 @@ func (b *block) once(target *string) error {
 	return b.unlessSeen(func() error { return b.args(target) })
 }
 
+// flag notes a subdirective that has no argument and may stand only once.
+func (b *block) flag(target *bool) error {
+	return b.unlessSeen(func() error {
+		*target = true
+		return b.end()
+	})
+}
+
 // oneOf reads an argument that is one of these words, or a placeholder.
 func (b *block) oneOf(target *string, words ...string) error {
 	if err := b.once(target); err != nil {

@@ -55,6 +55,7 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //			basic_auth <user> <hash>
 //			api_version <min> [required]
 //			default_api_version <2.x>
+//			offerings <allow|deny> <selector>...
 //			unknown_instances <forward|reject>
 //		}
 //
@@ -65,6 +66,12 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //			timeout <duration>
 //			settle <duration>
 //			catalog_timeout <duration>
+//			include <offering> [<plan>...]
+//			exclude <offering> [<plan>...]
+//			rename <offering> <new-name>
+//			prefix <text>
+//			namespace_ids
+//			drain [hidden]
 //			transport <name> {
 //				...
 //			}
@@ -72,6 +79,8 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //
 //		catalog {
 //			refresh <duration>
+//			on_name_conflict <quarantine|prefix>
+//			materialize_defaults
 //		}
 //
 //		max_request_body <size>
@@ -79,7 +88,8 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //		identity_log <full|hash [<key>]|none>
 //	}
 //
-// Platforms, backends, basic_auth of a platform and header may be repeated; everything else stands once.
+// Platforms, backends, basic_auth of a platform, offerings, header, include, exclude and rename may be repeated; everything
+// else stands once.
 func (g *Gateway) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the directive
 	if d.NextArg() {
@@ -149,10 +159,7 @@ func (c *StoreConfig) parseRedis(b *block) error {
 	case "address":
 		return b.list(&c.Addresses)
 	case "cluster":
-		return b.unlessSeen(func() error {
-			c.Cluster = true
-			return b.end()
-		})
+		return b.flag(&c.Cluster)
 	case "sentinel_master":
 		return b.once(&c.SentinelMaster)
 	case "sentinel_username":
@@ -229,6 +236,8 @@ func (p *PlatformConfig) parse(b *block) error {
 		return b.unlessSeen(func() error { return p.parseAPIVersion(b) })
 	case "default_api_version":
 		return b.once(&p.DefaultAPIVersion)
+	case "offerings":
+		return p.parseOfferings(b)
 	case "unknown_instances":
 		return b.oneOf(&p.UnknownInstances, "forward", "reject")
 	}
@@ -285,7 +294,7 @@ func (c *BackendConfig) parse(b *block) error {
 	case "transport":
 		return b.unlessSeen(func() error { return c.parseTransport(b) })
 	}
-	return b.unknown()
+	return c.parsePolicy(b)
 }
 
 func (c *BackendConfig) parseTransport(b *block) error {
@@ -299,19 +308,6 @@ func (c *BackendConfig) parseTransport(b *block) error {
 	}
 	c.TransportRaw = caddyconfig.JSONModuleObject(module, "protocol", name, nil)
 	return nil
-}
-
-func (g *Gateway) parseCatalog(b *block) error {
-	g.Catalog = new(CatalogConfig)
-	if err := b.end(); err != nil {
-		return err
-	}
-	return b.each(func(b *block) error {
-		if b.name == "refresh" {
-			return b.once((*string)(&g.Catalog.Refresh))
-		}
-		return b.unknown()
-	})
 }
 
 func (g *Gateway) parseIdentityLog(b *block) error {

@@ -76,7 +76,8 @@ type publication struct {
 	servable bool
 	// complete: the catalog of every backend is known.
 	complete bool
-	// outlooks are how the platforms see it, by their names.
+	// views are what the platforms see, and outlooks how they find it, by their names.
+	views    map[string]*catalogmerge.View
 	outlooks map[string]*outlook
 }
 
@@ -278,7 +279,7 @@ func (c *catalogs) publish() {
 	next := &publication{named: c.named, servable: true, complete: true}
 	known := false
 	for i, entry := range c.entries {
-		entry.exposed = catalogmerge.Expose(entry.copy, nil, nil, entry.exposed)
+		entry.exposed = catalogmerge.Expose(entry.copy, entry.broker.policy, c.rt.catalogPolicy, entry.exposed)
 		exposed[i] = entry.exposed
 		if entry.copy != nil {
 			known = true
@@ -292,7 +293,8 @@ func (c *catalogs) publish() {
 		}
 	}
 	next.servable = next.servable && known
-	next.Catalog = catalogmerge.Merge(exposed, nil)
+	next.Catalog = catalogmerge.Merge(exposed, c.rt.catalogPolicy)
+	next.views = viewsByName(next.Catalog, c.rt.platforms)
 	next.look(c.rt)
 	c.published.Store(next)
 	c.report(next.Catalog)

@@ -71,6 +71,8 @@ type PlatformConfig struct {
 	APIVersionRequired bool `json:"api_version_required,omitempty"`
 	// The version that is announced to backends where the platform announces none. Default: calls go on as they came.
 	DefaultAPIVersion string `json:"default_api_version,omitempty"`
+	// Which offerings the platform sees and may make instances of. Default: all.
+	Offerings *OfferingsConfig `json:"offerings,omitempty"`
 	// What becomes of calls on instances that the gateway has no record of: `forward` by what the call itself says (its
 	// service_id, say), or `reject`. Default: `forward` if there is one platform; with several it must be set, because
 	// `forward` lets a platform reach instances that another one made before the gateway came.
@@ -81,6 +83,16 @@ type PlatformConfig struct {
 type BasicAuthConfig struct {
 	User string `json:"user"`
 	Hash string `json:"hash"`
+}
+
+// OfferingsConfig says which offerings a platform sees. What it does not see it cannot newly provision, change a plan of
+// or bind; what it has, it keeps control of. A selector is the name or the id of an offering as platforms see it, or
+// `backend:<name>` for all of a backend, and may hold `*` for any text.
+type OfferingsConfig struct {
+	// Selectors of what the platform sees. Default: everything.
+	Allow []string `json:"allow,omitempty"`
+	// Selectors of what it does not see, although it is allowed.
+	Deny []string `json:"deny,omitempty"`
 }
 
 // BackendConfig is a downstream broker. Any value may hold placeholders.
@@ -103,8 +115,30 @@ type BackendConfig struct {
 	Settle Duration `json:"settle,omitempty"`
 	// How long a catalog fetch may take. Default: `10s`.
 	CatalogTimeout Duration `json:"catalog_timeout,omitempty"`
+	// The offerings, by the broker's own names, that are published, whole or some of their plans. Default: all.
+	Include []SelectionConfig `json:"include,omitempty"`
+	// The offerings that are not published, whole or some of their plans. Instances of them stay under control.
+	Exclude []SelectionConfig `json:"exclude,omitempty"`
+	// New names of offerings, by the broker's own ones.
+	Rename map[string]string `json:"rename,omitempty"`
+	// What the names of all its offerings begin with, the new ones too.
+	Prefix string `json:"prefix,omitempty"`
+	// Whether the ids of offerings and plans are replaced by ones of the gateway's (UUIDs, made from the backend and the
+	// broker's id), so that two brokers with the same ids stand side by side. The broker sees its own ids.
+	NamespaceIDs bool `json:"namespace_ids,omitempty"`
+	// Whether no new instances are made: `visible` leaves the offerings in the catalog, `hidden` does not. All else
+	// works as before.
+	Drain string `json:"drain,omitempty"`
 	// Caddy's transport to the broker, for TLS, client certificates and HTTP/2. Default: Caddy's `http` transport.
 	TransportRaw json.RawMessage `json:"transport,omitempty" caddy:"namespace=http.reverse_proxy.transport inline_key=protocol"`
+}
+
+// SelectionConfig names an offering of a broker, or some of its plans.
+type SelectionConfig struct {
+	// The broker's own name of the offering.
+	Offering string `json:"offering"`
+	// The names of its plans. Default: all of them.
+	Plans []string `json:"plans,omitempty"`
 }
 
 // BackendBasicAuthConfig are the credentials of a broker. Take the password from a placeholder such as
@@ -124,6 +158,11 @@ type HeaderConfig struct {
 type CatalogConfig struct {
 	// How often each backend's catalog is fetched, give or take a tenth. Default: `60s`.
 	Refresh Duration `json:"refresh,omitempty"`
+	// What becomes of an offering whose name another backend published first: `quarantine` leaves it out, `prefix` names
+	// it `<backend>-<name>`. Default: `quarantine`.
+	OnNameConflict string `json:"on_name_conflict,omitempty"`
+	// Whether `free` and `bindable` are written into the plans that leave them out, for clients which misread that.
+	MaterializeDefaults bool `json:"materialize_defaults,omitempty"`
 }
 
 // IdentityLogConfig says how the end user appears in the audit log, in spans and in placeholders.

@@ -48,6 +48,11 @@ func TestProvisionJSON(t *testing.T) {
 		{"Redis", object{"store": object{"kind": "redis", "addresses": []any{"host:6379"}, "db": "{env.OSB_TEST_DB}", "tls": object{}}}},
 		{"Memory", object{"store": object{"kind": "memory"}}},
 		{"Transport", backend(object{"transport": object{"protocol": "http", "versions": []any{"1.1"}}})},
+		{"Policies", backend(object{
+			"include": []any{object{"offering": "a", "plans": []any{"b"}}}, "exclude": []any{object{"offering": "c"}},
+			"rename": object{"{env.OSB_TEST_DB}": "e"}, "prefix": "p-", "namespace_ids": true, "drain": "visible",
+		})},
+		{"CatalogPolicies", object{"catalog": object{"on_name_conflict": "quarantine", "materialize_defaults": true}}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Setenv("OSB_TEST_DB", "7")
@@ -123,9 +128,17 @@ func TestProvisionJSONProblems(t *testing.T) {
 		{"NoPlatformUser", platform(object{"basic_auth": []any{object{"hash": secretHash}}}), "the user name is empty"},
 		{"HeaderName", backend(object{"headers": []any{object{"value": secretPassword}}}), "not a header name"},
 		{"HeaderLineBreak", backend(object{"headers": []any{object{"name": "X", "value": secretPassword + "\r\nY: z"}}}), "control characters"},
+		{"Drain", backend(object{"drain": "slowly"}), `backend one: drain is visible or hidden, not "slowly"`},
+		{"NoOffering", backend(object{"include": []any{object{"plans": []any{"a"}}}}), "backend one: include needs the name of an offering"},
+		{"NoPlan", backend(object{"exclude": []any{object{"offering": "a", "plans": []any{""}}}}), "backend one: exclude a has a plan without a name"},
+		{"NoNewName", backend(object{"rename": object{"a": ""}}), "backend one: rename needs the name of an offering and a new one"},
+		{"RenamedTwice", backend(object{"rename": object{"7": "a", "{env.OSB_TEST_DB}": "b"}}), `backend one: rename "7" is there twice`},
+		{"OnNameConflict", object{"catalog": object{"on_name_conflict": "win"}}, `catalog on_name_conflict is quarantine or prefix, not "win"`},
+		{"Selector", platform(object{"offerings": object{"deny": []any{""}}}), "platform cf: offerings deny \"\": a selector is empty"},
 		{"NoURL", backend(object{"url": ""}), "the URL must begin with http:// or https://"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Setenv("OSB_TEST_DB", "7")
 			checkProblem(t, validateJSON(t, leastJSON(t, test.fields)), test.want)
 		})
 	}

@@ -10,6 +10,8 @@ func TestProvision(t *testing.T) {
 	useOwnDirectories(t)
 	t.Setenv("OSB_TEST_PASSWORD", secretPassword)
 	t.Setenv("OSB_TEST_HASH", secretHash)
+	t.Setenv("OSB_TEST_CONFLICT", "prefix")
+	t.Setenv("OSB_TEST_OFFERING", "a")
 	for _, test := range []struct{ name, block string }{
 		{"Least", platformBlock + backendBlock},
 		{"Memory", "store memory\n" + platformBlock + backendBlock},
@@ -32,6 +34,10 @@ func TestProvision(t *testing.T) {
 		{"Durations", "catalog {\n\trefresh 365d\n}\n" + platformBlock +
 			"backend one http://127.0.0.1:1 {\n\ttimeout 1ns\n\tsettle 1ns\n\tcatalog_timeout 1m30s\n}\n"},
 		{"HostHeader", platformBlock + "backend one http://127.0.0.1:1 {\n\theader Host broker.internal\n}\n"},
+		{"Policies", "catalog {\n\ton_name_conflict {env.OSB_TEST_CONFLICT}\n\tmaterialize_defaults\n}\n" +
+			"platform cf {\n\tbasic_auth user " + secretHash + "\n\tofferings allow backend:one eu-* {env.OSB_TEST_OFFERING}\n" +
+			"\tofferings deny backend:t*\n}\nbackend one http://127.0.0.1:1 {\n\tinclude {env.OSB_TEST_OFFERING} small\n" +
+			"\texclude b\n\trename {env.OSB_TEST_OFFERING} c\n\tprefix {env.OSB_TEST_OFFERING}-\n\tnamespace_ids\n\tdrain hidden\n}\n"},
 		{"Transport", platformBlock + "backend one https://127.0.0.1:1 {\n\ttransport http {\n\t\tversions 1.1\n\t}\n}\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -113,6 +119,22 @@ func TestProvisionProblems(t *testing.T) {
 		{"HeaderName", backend("one http://127.0.0.1:1", "header X:Y "+secretPassword), []string{"not a header name"}},
 		{"ColonInBackendUser", backend("one http://127.0.0.1:1", "basic_auth a:b "+secretPassword), []string{
 			"the user name must not contain a colon",
+		}},
+		{"UnsetOffering", backend("one http://127.0.0.1:1", "include {env.OSB_TEST_UNSET}"), []string{"backend one: include: "}},
+		{"UnsetPlan", backend("one http://127.0.0.1:1", "exclude a {env.OSB_TEST_UNSET}"), []string{"backend one: exclude a: "}},
+		{"UnsetPrefix", backend("one http://127.0.0.1:1", "prefix {env.OSB_TEST_UNSET}"), []string{"backend one: prefix: "}},
+		{"UnsetName", backend("one http://127.0.0.1:1", "rename a {env.OSB_TEST_UNSET}"), []string{"backend one: rename a: "}},
+		{"SameNewName", backend("one http://127.0.0.1:1", "rename a c\nrename b c"), []string{
+			`backend one: rename: "a" and "b" cannot both become "c"`,
+		}},
+		{"ConflictWord", "catalog {\n\ton_name_conflict {env.HOME}\n}\n" + rest, []string{
+			"catalog on_name_conflict is quarantine or prefix, not ",
+		}},
+		{"SelectorOfNoBackend", platform("basic_auth user " + secretHash + "\nofferings deny backend:two"), []string{
+			`platform "cf": offerings: there is no backend "two"`,
+		}},
+		{"EmptySelector", platform("basic_auth user " + secretHash + "\nofferings allow backend:"), []string{
+			`platform cf: offerings allow "backend:": `, "names no backend",
 		}},
 		{"SeveralBackends", platformBlock + "backend one ftp://a\nbackend two gopher://b\n", []string{
 			`backend "one": the URL must begin`, `backend "two": the URL must begin`,

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/osb-gateway/caddy-osb-gateway/catalogmerge"
 	"github.com/osb-gateway/caddy-osb-gateway/internal/osb"
 	"github.com/osb-gateway/caddy-osb-gateway/internal/platform"
 )
@@ -37,9 +38,11 @@ type settings struct {
 	platforms                  []*platformSettings
 	backends                   []*backendSettings
 	refresh                    time.Duration
-	maxRequestBytes            int64
-	maxResponseBytes           int64
-	identityLog                identityLog
+	// catalogPolicy says how the catalogs become one.
+	catalogPolicy    *catalogmerge.Options
+	maxRequestBytes  int64
+	maxResponseBytes int64
+	identityLog      identityLog
 }
 
 type platformSettings struct {
@@ -50,6 +53,8 @@ type platformSettings struct {
 	versionRequired bool
 	defaultVersion  string
 	rejectUnknown   bool
+	// visible says which offerings the platform sees; nil stands for all.
+	visible *catalogmerge.Visibility
 }
 
 type backendSettings struct {
@@ -61,6 +66,8 @@ type backendSettings struct {
 	timeout        time.Duration
 	settle         time.Duration
 	catalogTimeout time.Duration
+	// policy says what becomes of its offerings before platforms see them.
+	policy *catalogmerge.Policy
 }
 
 // plainName is what names may be made of: they become parts of keys, files and labels.
@@ -88,6 +95,7 @@ func (g *Gateway) resolve() (*settings, error) {
 	if g.Catalog != nil {
 		s.refresh = r.duration("catalog refresh", g.Catalog.Refresh, defaultRefresh)
 	}
+	s.catalogPolicy = g.Catalog.resolvePolicy(r, s.name)
 	s.identityLog = g.IdentityLog.resolve(r)
 	s.store = g.Store.resolve(r, s.name)
 	s.storeID = r.text("store_id", g.StoreID)
@@ -143,6 +151,9 @@ func (s *settings) check(g *Gateway) error {
 	}
 	for _, b := range s.backends {
 		problems = append(problems, backends.add("backend", b.name, b.formerly))
+	}
+	for _, p := range s.platforms {
+		problems = append(problems, p.checkVisible(backends.present))
 	}
 	problems = append(problems, platforms.formerlies("platform"), backends.formerlies("backend"))
 	return errors.Join(problems...)
@@ -224,6 +235,7 @@ func (p *PlatformConfig) resolve(r *resolver) *platformSettings {
 	if p.DefaultAPIVersion != "" {
 		s.defaultVersion = resolveVersion(r, "platform "+name+": default_api_version", p.DefaultAPIVersion).String()
 	}
+	s.visible = p.Offerings.resolve(r, name)
 	switch unknown := r.text("platform "+name+": unknown_instances", p.UnknownInstances); unknown {
 	case "", "forward":
 	case "reject":
@@ -253,6 +265,7 @@ func (c *BackendConfig) resolve(r *resolver) *backendSettings {
 		settle:         r.duration(what+": settle", c.Settle, defaultSettle),
 		catalogTimeout: r.duration(what+": catalog_timeout", c.CatalogTimeout, defaultCatalogTimeout),
 		header:         make(http.Header),
+		policy:         c.resolvePolicy(r, name),
 	}
 	parsed, err := url.Parse(r.secret(what+": URL", c.URL))
 	if err != nil {

@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"github.com/osb-gateway/caddy-osb-gateway/catalogmerge"
 	"github.com/osb-gateway/caddy-osb-gateway/routing"
 )
 
@@ -14,7 +15,8 @@ type spelling interface {
 	// ExposedOffering and ExposedPlan return how a backend's own id is spelled in the catalog now.
 	ExposedOffering(backend, own string) string
 	ExposedPlan(backend, own string) string
-	// MappedOffering and MappedPlan return how a backend's own id is spelled where it is not published as it is.
+	// MappedOffering and MappedPlan return how a backend's own id is spelled where it is not published as it is. They need
+	// not know the id.
 	MappedOffering(backend, own string) string
 	MappedPlan(backend, own string) string
 	// Draining tells whether the offering, spelled either way, is to have no new instances.
@@ -23,18 +25,23 @@ type spelling interface {
 	Visible(p *platformSettings, backend, own string) bool
 }
 
-// plainSpelling is that of catalogs whose ids are published as they are, for all platforms.
-type plainSpelling struct{}
+// catalogSpelling is that of the merged catalog of a gateway, by whose name mapped ids are made.
+type catalogSpelling struct {
+	*catalogmerge.Catalog
+	gateway string
+}
 
-func (plainSpelling) OwnOffering(_, spelled string) string { return spelled }
-func (plainSpelling) OwnPlan(_, spelled string) string     { return spelled }
-func (plainSpelling) ExposedOffering(_, own string) string { return own }
-func (plainSpelling) ExposedPlan(_, own string) string     { return own }
-func (plainSpelling) MappedOffering(_, own string) string  { return own }
-func (plainSpelling) MappedPlan(_, own string) string      { return own }
-func (plainSpelling) Draining(string) bool                 { return false }
+func (s catalogSpelling) MappedOffering(backend, own string) string {
+	return catalogmerge.MappedOffering(s.gateway, backend, own)
+}
 
-func (plainSpelling) Visible(*platformSettings, string, string) bool { return true }
+func (s catalogSpelling) MappedPlan(backend, own string) string {
+	return catalogmerge.MappedPlan(s.gateway, backend, own)
+}
+
+func (s catalogSpelling) Visible(p *platformSettings, backend, own string) bool {
+	return s.Catalog.Visible(p.visible, backend, own)
+}
 
 // outlook is how a platform sees what is published. It implements routing.Directory and routing.View.
 type outlook struct {
@@ -47,7 +54,7 @@ type outlook struct {
 func (p *publication) look(rt *runtime) {
 	p.outlooks = make(map[string]*outlook, len(rt.platforms))
 	for _, platform := range rt.platforms {
-		p.outlooks[platform.name] = &outlook{p, plainSpelling{}, platform}
+		p.outlooks[platform.name] = &outlook{p, catalogSpelling{p.Catalog, rt.name}, platform}
 	}
 }
 
@@ -64,6 +71,16 @@ func (o *outlook) OwnPlan(id routing.BackendID, spelled routing.PlanID) routing.
 	return routing.PlanID(o.spelling.OwnPlan(o.stable(id), string(spelled)))
 }
 
+// SameService tells whether an id can stand for an offering of a backend. It implements routing.View.
+func (o *outlook) SameService(id routing.BackendID, own, spelled routing.ServiceID) bool {
+	return mayBeMapped(string(spelled)) && o.MappedOffering(o.stable(id), string(own)) == string(spelled)
+}
+
+// SamePlan tells whether an id can stand for a plan of a backend. It implements routing.View.
+func (o *outlook) SamePlan(id routing.BackendID, own, spelled routing.PlanID) bool {
+	return mayBeMapped(string(spelled)) && o.MappedPlan(o.stable(id), string(own)) == string(spelled)
+}
+
 // Visible tells whether an offering is for the platform. It implements routing.View.
 func (o *outlook) Visible(id routing.BackendID, own routing.ServiceID) bool {
 	return o.spelling.Visible(o.platform, o.stable(id), string(own))
@@ -76,3 +93,6 @@ func (o *outlook) stable(id routing.BackendID) string {
 	}
 	return string(id)
 }
+
+// mayBeMapped spares most ids being compared with one that has to be made for it: mapped ids are UUIDs of version 5.
+func mayBeMapped(id string) bool { return len(id) == 36 && id[14] == '5' }
