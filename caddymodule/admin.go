@@ -99,13 +99,19 @@ func parseAdmin(escapedPath, rawQuery string) (*adminRequest, error) {
 	case !ok || rest != "" && rest[0] != '/':
 		return nil, errNoSuchRoute
 	case len(segments) == 1 && segments[0] == "":
-		request.verbs = map[string]adminVerb{http.MethodGet: adminStatus, http.MethodHead: adminStatus}
+		request.verbs = readVerbs(adminStatus)
 	case segments[0] == "instances":
 		request.verbs = map[string]adminVerb{
 			http.MethodGet: adminShow, http.MethodHead: adminShow, http.MethodDelete: adminForget,
 		}
 		request.instance, err = instanceOf(segments[1:], query)
 		return request, err
+	case slices.Equal(segments, []string{"catalog"}):
+		request.verbs = readVerbs(adminCatalog)
+	case slices.Equal(segments, []string{"catalog", "problems"}):
+		request.verbs = readVerbs(adminProblems)
+	case slices.Equal(segments, []string{"backends"}):
+		request.verbs = readVerbs(adminBackends)
 	case slices.Equal(segments, []string{"store", "accept"}):
 		request.verbs = map[string]adminVerb{http.MethodPost: adminAcceptStore}
 	case len(segments) == 3 && segments[0] == "backends" && segments[1] != "" && segments[2] == "accept":
@@ -115,6 +121,11 @@ func parseAdmin(escapedPath, rawQuery string) (*adminRequest, error) {
 		return nil, errNoSuchRoute
 	}
 	return request, nil
+}
+
+// readVerbs are those of what can only be read.
+func readVerbs(verb adminVerb) map[string]adminVerb {
+	return map[string]adminVerb{http.MethodGet: verb, http.MethodHead: verb}
 }
 
 var errNoSuchRoute = caddy.APIError{

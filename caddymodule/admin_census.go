@@ -76,7 +76,7 @@ type unreadableFinding struct {
 	Error string `json:"error"`
 }
 
-// viewCensus goes through the store's records. One census at a time is taken of a store.
+// viewCensus counts the store's records.
 func (rt *runtime) viewCensus(ctx context.Context, store storeView, timeout time.Duration) *censusView {
 	if !store.Answers {
 		return viewCensus(routing.Census{}, "the store does not answer")
@@ -84,16 +84,26 @@ func (rt *runtime) viewCensus(ctx context.Context, store storeView, timeout time
 	if rt.named() == nil {
 		return viewCensus(routing.Census{}, "what the names of the configuration stand for is not known yet; ask again in a moment")
 	}
+	census, trouble := rt.takeCensus(ctx, timeout, routing.CensusOptions{})
+	view := viewCensus(census, trouble)
+	view.NamesNotConfigured = rt.missingNames(&census)
+	return view
+}
+
+// takeCensus goes through the store's records, unless another census is being taken of the store. It tells why the numbers
+// are not those of all records.
+func (rt *runtime) takeCensus(
+	ctx context.Context, timeout time.Duration, options routing.CensusOptions,
+) (census routing.Census, trouble string) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	select {
 	case rt.store.counting <- struct{}{}:
 		defer func() { <-rt.store.counting }()
 	case <-ctx.Done():
-		return viewCensus(routing.Census{}, "another census is being taken; ask again later")
+		return census, "another census is being taken; ask again later"
 	}
-	census, err := routing.TakeCensus(ctx, rt.store.store, rt, routing.CensusOptions{})
-	trouble := ""
+	census, err := routing.TakeCensus(ctx, rt.store.store, rt, options)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		trouble = "there are more records than could be counted within " + timeout.String() +
@@ -101,9 +111,7 @@ func (rt *runtime) viewCensus(ctx context.Context, store storeView, timeout time
 	case err != nil:
 		trouble = err.Error()
 	}
-	view := viewCensus(census, trouble)
-	view.NamesNotConfigured = rt.missingNames(&census)
-	return view
+	return census, trouble
 }
 
 func viewCensus(census routing.Census, trouble string) *censusView {
