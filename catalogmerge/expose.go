@@ -1,9 +1,6 @@
 package catalogmerge
 
-import (
-	"bytes"
-	"unsafe"
-)
+import "bytes"
 
 // Exposed is a copy as platforms see it: what a policy does to its offerings. It never changes.
 type Exposed struct {
@@ -78,7 +75,7 @@ func (x *Exposed) exposeAll(previous *Exposed) {
 		if j, ok := before[own.ID]; ok && bytes.Equal(previous.own[j].Raw, own.Raw) {
 			unchanged := previous.offerings[j]
 			unchanged.MissingSince = own.MissingSince
-			if unsafe.SliceData(unchanged.Raw) == unsafe.SliceData(previous.own[j].Raw) {
+			if &unchanged.Raw[0] == &previous.own[j].Raw[0] {
 				unchanged.Raw = own.Raw // so that the earlier copy is not held on to
 			}
 			x.offerings = append(x.offerings, unchanged)
