@@ -40,6 +40,8 @@ type catalogEntry struct {
 	knownCatalog
 	// newURL: no good catalog ever came from the URL, or another broker's did since, which makes the backend suspect.
 	newURL bool
+	// exposed is the copy as platforms see it.
+	exposed *catalogmerge.Exposed
 	// fetching is held while the catalog is fetched and taken over, so that fetches do so one after the other. It is
 	// taken before catalogs.mu.
 	fetching sync.Mutex
@@ -84,7 +86,7 @@ func newCatalogs(rt *runtime) *catalogs {
 	for _, b := range rt.backends {
 		c.entries = append(c.entries, &catalogEntry{broker: rt.brokers[b.name], id: b.name})
 	}
-	c.published.Store(&publication{Catalog: catalogmerge.Merge(nil)})
+	c.published.Store(&publication{Catalog: catalogmerge.Merge(nil, nil)})
 	return c
 }
 
@@ -249,27 +251,33 @@ func (c *catalogs) fetch(ctx context.Context, entry *catalogEntry) (*catalogmerg
 		}
 	}
 	if notModified && before != nil {
-		return catalogmerge.Touch(before, time.Now(), defaultWithdrawAfter), nil
+		return catalogmerge.Touch(before, answered(nil, "", time.Now())), nil
 	}
 	if tried {
-		return catalogmerge.Refresh(before, id, body, newETag, time.Now(), defaultWithdrawAfter)
+		return catalogmerge.Refresh(before, id, answered(body, newETag, time.Now()))
 	}
 	// Nothing is published before the first round is over. What is new in it came at the same time, so that of two
 	// backends that claim one id the one listed first has it, and not the one that answered first.
-	after, err := catalogmerge.Refresh(before, id, body, newETag, c.began, defaultWithdrawAfter)
+	after, err := catalogmerge.Refresh(before, id, answered(body, newETag, c.began))
 	if err != nil {
 		return nil, err
 	}
-	return catalogmerge.Touch(after, time.Now(), defaultWithdrawAfter), nil
+	return catalogmerge.Touch(after, answered(nil, "", time.Now())), nil
+}
+
+// answered is an answer to a fetch of a catalog.
+func answered(body []byte, etag string, at time.Time) catalogmerge.Fetch {
+	return catalogmerge.Fetch{Body: body, ETag: etag, At: at, WithdrawAfter: defaultWithdrawAfter}
 }
 
 // publish merges what is known. The caller holds mu.
 func (c *catalogs) publish() {
-	copies := make([]*catalogmerge.Copy, len(c.entries))
+	exposed := make([]*catalogmerge.Exposed, len(c.entries))
 	next := &publication{named: c.named, servable: true, complete: true}
 	known := false
 	for i, entry := range c.entries {
-		copies[i] = entry.copy
+		entry.exposed = catalogmerge.Expose(entry.copy, nil, nil, entry.exposed)
+		exposed[i] = entry.exposed
 		if entry.copy != nil {
 			known = true
 			continue
@@ -282,7 +290,7 @@ func (c *catalogs) publish() {
 		}
 	}
 	next.servable = next.servable && known
-	next.Catalog = catalogmerge.Merge(copies)
+	next.Catalog = catalogmerge.Merge(exposed, nil)
 	c.published.Store(next)
 	c.report(next.Catalog)
 }

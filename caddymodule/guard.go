@@ -33,7 +33,7 @@ func guard(b *broker, before *catalogmerge.Copy, body []byte) error {
 	if before == nil || len(before.Offerings) == 0 {
 		return nil
 	}
-	found, err := catalogmerge.Refresh(nil, before.Backend, body, "", time.Now(), defaultWithdrawAfter)
+	found, err := catalogmerge.Refresh(nil, before.Backend, answered(body, "", time.Now()))
 	if err != nil {
 		return err // no catalog at all
 	}
@@ -231,7 +231,7 @@ func (c *catalogs) acceptOver(
 		withdrawn.Offerings, withdrawn.Problems = nil, nil
 		before = &withdrawn
 	}
-	after, err := catalogmerge.Refresh(before, id, body, etag, time.Now(), defaultWithdrawAfter)
+	after, err := catalogmerge.Refresh(before, id, answered(body, etag, time.Now()))
 	if err != nil {
 		return nil, document, false, err
 	}

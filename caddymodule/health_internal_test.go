@@ -15,7 +15,7 @@ import (
 func healthy(started, servable bool) *runtime {
 	rt := &runtime{settings: &settings{healthPath: "/healthz"}, catalogs: new(catalogs)}
 	rt.started.Store(started)
-	rt.catalogs.published.Store(&publication{Catalog: catalogmerge.Merge(nil), servable: servable})
+	rt.catalogs.published.Store(&publication{Catalog: catalogmerge.Merge(nil, nil), servable: servable})
 	return rt
 }
 

@@ -103,7 +103,7 @@ func TestNamesThatChange(t *testing.T) {
 		name := entry.broker.name
 		body := fmt.Appendf(nil, `{"services": [{"id": "of-%[1]s", "name": "%[1]s", "description": "d", "bindable": true,
 			"plans": [{"id": "plan-%[1]s", "name": "small", "description": "d"}]}]}`, name)
-		good, err := catalogmerge.Refresh(nil, name, body, "", time.Now(), defaultWithdrawAfter)
+		good, err := catalogmerge.Refresh(nil, name, answered(body, "", time.Now()))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -21,7 +21,7 @@ func TestReport(t *testing.T) {
 	const answer = `{"services":[0,{},
 		{"id":"hard","name":"hard","description":" ","bindable":1,"plans":[]},
 		{"id":"soft","name":"soft","description":"d","bindable":true,"plans":[{"id":"p","name":"p","description":"d"}]}]}`
-	offered, err := catalogmerge.Refresh(nil, "b", []byte(answer), "", time.Now(), defaultWithdrawAfter)
+	offered, err := catalogmerge.Refresh(nil, "b", answered([]byte(answer), "", time.Now()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +34,7 @@ func TestReport(t *testing.T) {
 		rt:       &runtime{settings: &settings{name: "gw"}, logger: zap.New(core), metrics: metrics},
 		reported: make(map[catalogmerge.Problem]bool),
 	}
-	merged := catalogmerge.Merge([]*catalogmerge.Copy{offered})
+	merged := catalogmerge.Merge([]*catalogmerge.Exposed{catalogmerge.Expose(offered, nil, nil, nil)}, nil)
 	for range 2 {
 		c.report(merged)
 	}

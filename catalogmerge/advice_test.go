@@ -103,7 +103,7 @@ func TestWarningsAreBounded(t *testing.T) {
 	for i := range services {
 		services[i] = service(fmt.Sprint("a", i), fmt.Sprint(long, i), fmt.Sprint("p", i))
 	}
-	c, err := catalogmerge.Refresh(nil, "b", body(services...), `"v1"`, noon, withdrawAfter)
+	c, err := refreshed(nil, "b", body(services...), `"v1"`, noon)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,7 +35,7 @@ func copyOfFile(t testing.TB, path string) *catalogmerge.Copy {
 		t.Fatal(err)
 	}
 	name := strings.TrimSuffix(filepath.Base(path), ".json")
-	c, err := catalogmerge.Refresh(nil, name, data, "", noon, withdrawAfter)
+	c, err := refreshed(nil, name, data, "", noon)
 	if err != nil {
 		t.Fatalf("%s: %v", path, err)
 	}
@@ -108,7 +108,7 @@ func TestCatalogsMerged(t *testing.T) {
 // checkAccepted checks that the platforms accept what is merged of some copies.
 func checkAccepted(t testing.TB, copies []*catalogmerge.Copy) *catalogmerge.Catalog {
 	t.Helper()
-	merged := catalogmerge.Merge(copies)
+	merged := merge(copies)
 	checkCatalog(t, merged, copies)
 	if err := acceptedByCloudFoundry(merged.Body); err != nil {
 		t.Errorf("Cloud Foundry: %v\n%s", err, merged.Body)

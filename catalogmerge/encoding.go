@@ -49,6 +49,9 @@ func (c *Copy) Encode() ([]byte, error) {
 		{"known", c.Known},
 		{"problems", problems},
 	}
+	if x := c.Known.exposures(); x != nil {
+		fields = append(fields, encodedField{exposuresField, x})
+	}
 	fields = slices.Grow(fields, len(c.Unknown))
 	for _, name := range slices.Sorted(maps.Keys(c.Unknown)) {
 		fields = append(fields, encodedField{name, c.Unknown[name]})
@@ -112,6 +115,14 @@ func decodeCopy(data []byte) (*Copy, error) {
 		if f.name == "v" && version != copyVersion {
 			return nil, fmt.Errorf("version %d, not %d", version, copyVersion)
 		}
+	}
+	if value, ok := values[exposuresField]; ok {
+		var x encodedExposures
+		if err := json.Unmarshal(value, &x); err != nil {
+			return nil, fmt.Errorf("reading %s: %w", exposuresField, err)
+		}
+		c.Known.addExposures(&x)
+		delete(values, exposuresField)
 	}
 	if len(values) > 0 {
 		c.Unknown = values

@@ -1,6 +1,7 @@
 package catalogmerge_test
 
 import (
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -61,7 +62,7 @@ func TestUnknownFieldsSurvive(t *testing.T) {
 		t.Errorf("got ETag %q from a field that only looks like it", c.ETag)
 	}
 	c = refresh(t, c, "x", noon.Add(time.Minute), service("b", "b", "q"))
-	c = catalogmerge.Touch(c, noon.Add(2*time.Minute), withdrawAfter)
+	c = touch(c, noon.Add(2*time.Minute))
 	got := string(encode(t, c))
 	if want := `,"ETAG":"other","zeta":[18446744073709551617,"<"]}`; !strings.HasSuffix(got, want) {
 		t.Errorf("got %s, want the end %s", got, want)
@@ -129,11 +130,103 @@ func TestCopyWithDoubles(t *testing.T) {
 		if got := len(c.Offerings); got != 2 {
 			t.Fatalf("%s: the copy holds %d offerings, want 2", change[1], got)
 		}
-		if got := publishedIDs(catalogmerge.Merge([]*catalogmerge.Copy{c})); len(got) != 1 || got[0] != "x:a" {
+		if got := publishedIDs(merge([]*catalogmerge.Copy{c})); len(got) != 1 || got[0] != "x:a" {
 			t.Errorf("%s: merged to %v", change[1], got)
 		}
 		if next := refresh(t, c, "x", noon.Add(time.Minute)); len(next.Offerings) != 1 || next.Offerings[0].ID != "a" {
 			t.Errorf("%s: refreshed to %q", change[1], raws(next.Offerings))
 		}
+	}
+}
+
+// TestEncodePolicies pins how what came with policies is encoded: in a field of its own at the top, which versions that
+// do not know it carry along.
+func TestEncodePolicies(t *testing.T) {
+	t.Parallel()
+	policy := &catalogmerge.Policy{Exclude: append(all("two"), some("one", "b")...), NamespaceIDs: true, Prefix: "x-"}
+	c := refreshWith(t, nil, "x", policy, noon, service("1", "one", "a", "b"), service("2", "two", "c"))
+	data := string(encode(t, c))
+	want := `"known":{"offerings":{"1":{"names":{"x-one":"2031-05-04T12:00:00Z"}},"2":{}},` +
+		`"plans":{"a":{"offering":"1"},"b":{"offering":"1"},"c":{"offering":"2"}}},"problems":[],` +
+		`"exposures":{"offerings":{` +
+		`"1":{"mapped_since":"2031-05-04T12:00:00Z","withheld":true,"own_names":["one"]},` +
+		`"2":{"withheld":true,"own_names":["two"]}},` +
+		`"plans":{"a":{"mapped_since":"2031-05-04T12:00:00Z","withheld":true},"b":{"withheld":true},"c":{"withheld":true}}}}`
+	if got := data[max(0, len(data)-len(want)):]; got != want {
+		t.Errorf("(-want +got):\n%s", cmp.Diff(want, got))
+	}
+	if diff := cmp.Diff(c, decode(t, []byte(data))); diff != "" {
+		t.Errorf("decoded (-want +got):\n%s", diff)
+	}
+	plain := refresh(t, nil, "x", noon, service("1", "one", "a"))
+	if data := string(encode(t, plain)); strings.Contains(data, "exposures") || strings.Contains(data, "mapped") {
+		t.Errorf("without a policy: %s", data)
+	}
+}
+
+// TestOlderVersionsCarryExposures: a version that knows nothing of policies writes the copy anew. It knows the fields
+// that it had, and carries what else it finds at the top.
+func TestOlderVersionsCarryExposures(t *testing.T) {
+	t.Parallel()
+	policy := &catalogmerge.Policy{NamespaceIDs: true, Prefix: "x-"}
+	c := refreshWith(t, nil, "x", policy, noon, service("1", "one", "a"))
+	var top map[string]json.RawMessage
+	if err := json.Unmarshal(encode(t, c), &top); err != nil {
+		t.Fatal(err)
+	}
+	// Meanwhile it showed the ids and the name as they are, and a new offering.
+	top["known"] = json.RawMessage(`{"offerings":{
+		"1":{"first_seen":"2031-05-04T12:05:00Z","names":{"x-one":"2031-05-04T12:00:00Z","one":"2031-05-04T12:05:00Z"}},
+		"2":{"first_seen":"2031-05-04T12:05:00Z","names":{"two":"2031-05-04T12:05:00Z"}}},
+		"plans":{"a":{"offering":"1","first_seen":"2031-05-04T12:05:00Z"},"b":{"offering":"2","first_seen":"2031-05-04T12:05:00Z"}}}`)
+	data, err := json.Marshal(top)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := refreshWith(t, decode(t, data), "x", policy, noon.Add(time.Hour), service("1", "one", "a"), service("2", "two", "b"))
+	later := noon.Add(5 * time.Minute)
+	want := map[string]catalogmerge.KnownOffering{
+		"1": {
+			FirstSeen: later, Names: map[string]time.Time{"x-one": noon, "one": later},
+			Exposure: catalogmerge.Exposure{MappedSince: noon, Withheld: true},
+		},
+		"2": {
+			FirstSeen: later, Names: map[string]time.Time{"two": later, "x-two": noon.Add(time.Hour)},
+			Exposure: catalogmerge.Exposure{MappedSince: noon.Add(time.Hour)},
+		},
+	}
+	if diff := cmp.Diff(want, next.Known.Offerings); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	// It was shown as it is after all, so that the plain id is no less this backend's than another's.
+	merged := merge([]*catalogmerge.Copy{next, refresh(t, nil, "y", noon, service("1", "one", "a"))})
+	if got := find(merged.OfferingOwner, "1"); !got.Ambiguous {
+		t.Errorf("the id is that of %v", got)
+	}
+
+	// A copy from before there were policies has no such field.
+	delete(top, "exposures")
+	if data, err = json.Marshal(top); err != nil {
+		t.Fatal(err)
+	}
+	old := decode(t, data)
+	if got := old.Known.Offerings["1"]; got.Withheld || !got.MappedSince.IsZero() || len(got.OwnNames) > 0 {
+		t.Errorf("an old copy knows %+v", got)
+	}
+}
+
+func TestDecodeExposuresRefuses(t *testing.T) {
+	t.Parallel()
+	data := string(encode(t, refresh(t, nil, "x", noon, service("1", "one", "a"))))
+	bad := strings.TrimSuffix(data, "}") + `,"exposures":{"offerings":[]}}`
+	if _, err := catalogmerge.DecodeCopy([]byte(bad)); !errors.Is(err, catalogmerge.ErrBadCopy) ||
+		!strings.Contains(err.Error(), "reading exposures") {
+		t.Errorf("got error %v", err)
+	}
+	// What only the field knows is known: nothing that ever was shown is forgotten.
+	c := decode(t, []byte(strings.TrimSuffix(data, "}")+
+		`,"exposures":{"offerings":{"2":{"mapped_since":"2031-05-04T12:00:00Z"}},"plans":{"b":{"withheld":true}}}}`))
+	if got := find(merge([]*catalogmerge.Copy{c}).OfferingOwner, "2"); got != (lookup{"x", false, true}) {
+		t.Errorf("the id is that of %v", got)
 	}
 }

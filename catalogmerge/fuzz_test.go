@@ -53,7 +53,7 @@ func FuzzMerge(f *testing.F) {
 		}
 		copies := make([]*catalogmerge.Copy, 2)
 		for i, b := range [][]byte{one, two} {
-			c, err := catalogmerge.Refresh(nil, []string{"one", "two"}[i], b, "", times[i], withdrawAfter)
+			c, err := refreshed(nil, []string{"one", "two"}[i], b, "", times[i])
 			if err != nil {
 				continue
 			}
@@ -68,19 +68,19 @@ func FuzzMerge(f *testing.F) {
 				copies[i] = decode(t, encode(t, copies[i]))
 			}
 		}
-		if stored := catalogmerge.Merge(copies); string(stored.Body) != string(c.Body) || stored.ETag != c.ETag {
+		if stored := merge(copies); string(stored.Body) != string(c.Body) || stored.ETag != c.ETag {
 			t.Errorf("from the store: got\n%s\nwant\n%s", stored.Body, c.Body)
 		}
 
 		// A platform could read the merged catalog as that of one broker, and so can Refresh.
-		again, err := catalogmerge.Refresh(nil, "merged", c.Body, "", noon, withdrawAfter)
+		again, err := refreshed(nil, "merged", c.Body, "", noon)
 		if err != nil {
 			t.Fatalf("the merged catalog is none: %v", err)
 		}
 		if problems := hardOf(again.Problems); len(problems) > 0 {
 			t.Errorf("the merged catalog has problems: %v\n%s", problems, c.Body)
 		}
-		if body := catalogmerge.Merge([]*catalogmerge.Copy{again}).Body; string(body) != string(c.Body) {
+		if body := merge([]*catalogmerge.Copy{again}).Body; string(body) != string(c.Body) {
 			t.Errorf("merged again: got\n%s\nwant\n%s", body, c.Body)
 		}
 	})
@@ -99,7 +99,7 @@ func FuzzRefresh(f *testing.F) {
 		now := noon
 		for _, b := range [][]byte{one, two, three} {
 			now = now.Add(step)
-			c, err := catalogmerge.Refresh(previous, "x", b, etag, now, withdrawAfter)
+			c, err := refreshed(previous, "x", b, etag, now)
 			if err != nil {
 				if !errors.Is(err, catalogmerge.ErrNoCatalog) || c != nil {
 					t.Fatalf("got %v, %v", c, err)
@@ -130,7 +130,7 @@ func FuzzSchema(f *testing.F) {
 			return
 		}
 		answer := body(ofSchema(string(schema)))
-		c, err := catalogmerge.Refresh(nil, "x", answer, "", noon, withdrawAfter)
+		c, err := refreshed(nil, "x", answer, "", noon)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -41,11 +41,46 @@ func body(services ...string) []byte {
 	return []byte(`{"services":[` + strings.Join(services, ",") + `]}`)
 }
 
+// fetch returns an answer of a backend without a policy.
+func fetch(body []byte, etag string, at time.Time) catalogmerge.Fetch {
+	return catalogmerge.Fetch{Body: body, ETag: etag, At: at, WithdrawAfter: withdrawAfter}
+}
+
+func refreshed(
+	previous *catalogmerge.Copy, backend string, body []byte, etag string, at time.Time,
+) (*catalogmerge.Copy, error) {
+	return catalogmerge.Refresh(previous, backend, fetch(body, etag, at))
+}
+
+func touch(previous *catalogmerge.Copy, at time.Time) *catalogmerge.Copy {
+	return catalogmerge.Touch(previous, fetch(nil, "", at))
+}
+
+// merge merges copies without policies.
+func merge(copies []*catalogmerge.Copy) *catalogmerge.Catalog {
+	return catalogmerge.Merge(expose(copies, nil, nil), nil)
+}
+
+// expose applies policies, which are parallel to the copies or shorter.
+func expose(
+	copies []*catalogmerge.Copy, policies []*catalogmerge.Policy, o *catalogmerge.Options,
+) []*catalogmerge.Exposed {
+	exposed := make([]*catalogmerge.Exposed, len(copies))
+	for i, c := range copies {
+		var p *catalogmerge.Policy
+		if i < len(policies) {
+			p = policies[i]
+		}
+		exposed[i] = catalogmerge.Expose(c, p, o, nil)
+	}
+	return exposed
+}
+
 func refresh(
 	t testing.TB, previous *catalogmerge.Copy, backend string, now time.Time, services ...string,
 ) *catalogmerge.Copy {
 	t.Helper()
-	c, err := catalogmerge.Refresh(previous, backend, body(services...), "", now, withdrawAfter)
+	c, err := refreshed(previous, backend, body(services...), "", now)
 	if err != nil {
 		t.Fatalf("Refresh: %v", err)
 	}
@@ -102,4 +137,18 @@ func decodeServices(data []byte) ([]json.RawMessage, error) {
 	var services []json.RawMessage
 	err := json.Unmarshal(top["services"], &services)
 	return services, err
+}
+
+// refreshWith is refresh with a policy.
+func refreshWith(
+	t testing.TB, previous *catalogmerge.Copy, backend string, p *catalogmerge.Policy, now time.Time, services ...string,
+) *catalogmerge.Copy {
+	t.Helper()
+	f := fetch(body(services...), "", now)
+	f.Policy = p
+	c, err := catalogmerge.Refresh(previous, backend, f)
+	if err != nil {
+		t.Fatalf("Refresh: %v", err)
+	}
+	return c
 }

@@ -98,7 +98,7 @@ func TestHostileMemory(t *testing.T) {
 	allocated := func(answer []byte) uint64 {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		c, err := catalogmerge.Refresh(nil, "x", answer, "", noon, withdrawAfter)
+		c, err := refreshed(nil, "x", answer, "", noon)
 		runtime.ReadMemStats(&after)
 		if err != nil {
 			t.Fatal(err)

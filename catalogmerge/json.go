@@ -16,9 +16,20 @@ const jsonSpace = " \t\r\n"
 // elements yields the elements of an array, each without the white space around it.
 func elements(array []byte) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
+		for element := range elementSpans(array) {
+			if !yield(array[element.start:element.end:element.end]) {
+				return
+			}
+		}
+	}
+}
+
+// elementSpans yields where the elements of an array are.
+func elementSpans(array []byte) iter.Seq[span] {
+	return func(yield func(span) bool) {
 		for i := skipSpace(array, 1); array[i] != ']'; {
 			end := skipValue(array, i)
-			if !yield(array[i:end:end]) {
+			if !yield(span{i, end}) {
 				return
 			}
 			if i = skipSpace(array, end); array[i] == ',' {
@@ -31,11 +42,25 @@ func elements(array []byte) iter.Seq[[]byte] {
 // members yields the members of an object: the key as written, in its quotes, and the value.
 func members(object []byte) iter.Seq2[[]byte, []byte] {
 	return func(yield func(key, value []byte) bool) {
+		for key, value := range memberSpans(object) {
+			if !yield(key, object[value.start:value.end:value.end]) {
+				return
+			}
+		}
+	}
+}
+
+// span is where in some bytes a value is.
+type span struct{ start, end int }
+
+// memberSpans yields the members of an object: the key as written, in its quotes, and where the value is.
+func memberSpans(object []byte) iter.Seq2[[]byte, span] {
+	return func(yield func(key []byte, value span) bool) {
 		for i := skipSpace(object, 1); object[i] != '}'; {
 			keyEnd := skipString(object, i)
 			start := skipSpace(object, skipSpace(object, keyEnd)+1) // over the colon
 			end := skipValue(object, start)
-			if !yield(object[i:keyEnd:keyEnd], object[start:end:end]) {
+			if !yield(object[i:keyEnd:keyEnd], span{start, end}) {
 				return
 			}
 			if i = skipSpace(object, end); object[i] == ',' {

@@ -15,20 +15,28 @@ type Catalog struct {
 	ETag string
 	// Secret tells that Body holds the secret of a dashboard client and is not for caches.
 	Secret bool
-	// Offerings are what Body holds, in its order.
+	// Offerings are what Body holds, in its order, and among them those that are hidden.
 	Offerings []Published
-	// Problems are those of the copies, in their order, then those between backends.
+	// Problems are those of the copies, in their order, then those of the policies, then those between backends.
 	Problems []Problem
 
-	published map[string]int // offering id to index in Offerings
-	plans     map[string]int // plan id to index in Offerings
+	backends []*Exposed
+	byID     map[string]int32 // stable id to index in backends
+	full     []int            // indexes of the offerings in Body
+
+	published map[string]int // exposed offering id to index in Offerings
+	plans     map[string]int // exposed plan id to index in Offerings
 	owners    owners
 }
 
-// Published is an offering in the merged catalog.
+// Published is an offering in the merged catalog, as platforms see it.
 type Published struct {
 	// Backend is the stable id of the backend that it comes from.
 	Backend string
+	// OwnID and OwnName are what the backend itself calls it.
+	OwnID, OwnName string
+	// Draining tells that there are to be no new instances of it, Hidden that no platform sees it either.
+	Draining, Hidden bool
 	Offering
 }
 
@@ -37,40 +45,49 @@ const (
 	bodyEnd   = `]}`
 )
 
-// Merge makes one catalog of the copies, given in the order of the config. A nil entry stands for a backend that never
+// Merge makes one catalog of the backends, given in the order of the config. A nil entry stands for a backend that never
 // gave a good answer. The result depends on nothing else, such as the order in which the answers came.
 //
-// Where two backends claim the same offering id, plan id, name or dashboard client, the one that published it first
-// keeps it; the one listed first does if that was at the same time. The other's offering is left out, with a Problem
-// that names both.
-func Merge(copies []*Copy) *Catalog {
+// Where two backends claim the same offering id, plan id, name or dashboard client, the one that showed it first keeps
+// it; the one listed first does if that was at the same time. The other's offering is left out, with a Problem that
+// names both.
+func Merge(backends []*Exposed, o *Options) *Catalog {
+	o = o.orNone()
 	count, plans := 0, 0
-	for _, c := range copies {
-		if c == nil {
+	for _, x := range backends {
+		if x == nil {
 			continue
 		}
-		count += len(c.Offerings)
-		for i := range c.Offerings {
-			plans += len(c.Offerings[i].Plans)
+		count += len(x.offerings)
+		for i := range x.offerings {
+			plans += len(x.offerings[i].Plans)
 		}
 	}
 	catalog := &Catalog{
 		Offerings: make([]Published, 0, count),
+		backends:  backends,
+		byID:      make(map[string]int32, len(backends)),
 		published: make(map[string]int, count),
 		plans:     make(map[string]int, plans),
-		owners:    ownersOf(copies),
+		owners:    ownersOf(backends),
 	}
 	entries := make([]entry, 0, count)
-	for _, c := range copies {
-		if c == nil {
+	for b, x := range backends {
+		if x == nil {
 			continue
 		}
-		catalog.Problems = append(catalog.Problems, c.Problems...)
-		for i := range c.Offerings {
-			entries = append(entries, entry{from: c, offering: &c.Offerings[i]})
+		catalog.byID[x.copy.Backend] = int32(b)
+		catalog.Problems = append(catalog.Problems, x.copy.Problems...)
+		for i := range x.offerings {
+			entries = append(entries, entry{from: x, backend: b, offering: &x.offerings[i], own: x.own[i]})
 		}
 	}
-	clashes := elect(entries, count+count+plans)
+	for _, x := range backends {
+		if x != nil {
+			catalog.Problems = append(catalog.Problems, x.problems...)
+		}
+	}
+	clashes := elect(entries, count+count+plans, o.PrefixOnConflict)
 	size := len(bodyStart) + len(bodyEnd)
 	for i := range entries {
 		e := &entries[i]
@@ -78,63 +95,48 @@ func Merge(copies []*Copy) *Catalog {
 			continue
 		}
 		index := len(catalog.Offerings)
-		catalog.Offerings = append(catalog.Offerings, Published{e.from.Backend, *e.offering})
+		catalog.Offerings = append(catalog.Offerings, e.published())
 		catalog.published[e.offering.ID] = index
 		for _, p := range e.offering.Plans {
 			catalog.plans[p.ID] = index
 		}
+		if e.name != "" {
+			catalog.owners.names.add(e.name, owner{backend: catalog.byID[e.offering.Backend]})
+		}
+		if e.offering.Hidden {
+			continue
+		}
+		catalog.full = append(catalog.full, index)
 		catalog.Secret = catalog.Secret || e.offering.DashboardClientID != ""
-		size += len(e.offering.Raw) + len(",")
+		size += len(catalog.Offerings[index].Raw) + len(",")
 	}
 	catalog.Problems = append(catalog.Problems, clashes...)
-	catalog.Body = splice(catalog.Offerings, size)
-	sum := sha256.Sum256(catalog.Body)
-	catalog.ETag = `"` + base64.RawURLEncoding.EncodeToString(sum[:18]) + `"`
+	catalog.Body, catalog.ETag = splice(catalog.Offerings, catalog.full, size)
 	return catalog
 }
 
-// splice writes the offerings' bytes side by side. size is at least the length of the result.
-func splice(offerings []Published, size int) []byte {
+// published returns what is published of a chosen entry.
+func (e *entry) published() Published {
+	p := *e.offering
+	if e.name != "" {
+		r := rewriting{name: e.name}
+		p.Name, p.Raw = e.name, r.apply(p.Raw)
+	}
+	return p
+}
+
+// splice writes the bytes of some offerings side by side, and returns their entity tag too. size is at least the length
+// of the result.
+func splice(offerings []Published, indexes []int, size int) ([]byte, string) {
 	body := bytes.NewBuffer(make([]byte, 0, size))
 	body.WriteString(bodyStart)
-	for i := range offerings {
+	for i, index := range indexes {
 		if i > 0 {
 			body.WriteByte(',')
 		}
-		body.Write(offerings[i].Raw)
+		body.Write(offerings[index].Raw)
 	}
 	body.WriteString(bodyEnd)
-	return body.Bytes()
-}
-
-// Offering returns the backend of an offering that the catalog publishes now.
-func (c *Catalog) Offering(serviceID string) (backend string, ok bool) {
-	i, ok := c.published[serviceID]
-	if !ok {
-		return "", false
-	}
-	return c.Offerings[i].Backend, true
-}
-
-// Plan tells whether the catalog publishes the plan now, under that offering.
-func (c *Catalog) Plan(serviceID, planID string) bool {
-	offering, published := c.published[serviceID]
-	plan, ok := c.plans[planID]
-	return published && ok && plan == offering
-}
-
-// OfferingOwner returns the backend that ever published an offering with the id, in the catalog or not. If several did,
-// it is ambiguous which of them holds an instance; backend is then the first of them.
-func (c *Catalog) OfferingOwner(serviceID string) (backend string, ambiguous, ok bool) {
-	return c.owners.offerings.find(serviceID)
-}
-
-// PlanOwner is like OfferingOwner for the id of a plan.
-func (c *Catalog) PlanOwner(planID string) (backend string, ambiguous, ok bool) {
-	return c.owners.plans.find(planID)
-}
-
-// NameOwner is like OfferingOwner for any name that an offering ever had. Instance ids of IBM Cloud carry it.
-func (c *Catalog) NameOwner(offeringName string) (backend string, ambiguous, ok bool) {
-	return c.owners.names.find(offeringName)
+	sum := sha256.Sum256(body.Bytes())
+	return body.Bytes(), `"` + base64.RawURLEncoding.EncodeToString(sum[:18]) + `"`
 }

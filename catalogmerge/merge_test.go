@@ -23,7 +23,7 @@ func TestMergeEmpty(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := catalogmerge.Merge(copies)
+			c := merge(copies)
 			if got, want := string(c.Body), `{"services":[]}`; got != want {
 				t.Errorf("got %s, want %s", got, want)
 			}
@@ -41,20 +41,20 @@ func TestMergeSplices(t *testing.T) {
 		`"plans":[ {"name":"p","id":"op","description":"d"} ],"bindable":false,"name":"odd"}`
 	a, b := service("a", "alpha", "p"), service("b", "beta", "q")
 	one := []*catalogmerge.Copy{refresh(t, nil, "x", noon, a, odd), nil, refresh(t, nil, "y", noon, b)}
-	c := catalogmerge.Merge(one)
+	c := merge(one)
 	if diff := cmp.Diff(`{"services":[`+a+`,`+odd+`,`+b+`]}`, string(c.Body)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if len(c.ETag) != 26 || c.ETag[0] != '"' || c.ETag[25] != '"' {
 		t.Errorf("ETag %s", c.ETag)
 	}
-	same := catalogmerge.Merge([]*catalogmerge.Copy{
+	same := merge([]*catalogmerge.Copy{
 		decode(t, encode(t, refresh(t, nil, "x", noon.Add(time.Hour), a, odd))), refresh(t, nil, "z", noon, b),
 	})
 	if same.ETag != c.ETag {
 		t.Errorf("equal bytes have ETags %s and %s", same.ETag, c.ETag)
 	}
-	other := catalogmerge.Merge([]*catalogmerge.Copy{one[2], one[0]})
+	other := merge([]*catalogmerge.Copy{one[2], one[0]})
 	if other.ETag == c.ETag {
 		t.Error("different bytes have one ETag")
 	}
@@ -68,7 +68,7 @@ func TestMergeSecret(t *testing.T) {
 		service string
 		want    bool
 	}{{client, true}, {plain, false}} {
-		c := catalogmerge.Merge([]*catalogmerge.Copy{decode(t, encode(t, refresh(t, nil, "x", noon, tt.service)))})
+		c := merge([]*catalogmerge.Copy{decode(t, encode(t, refresh(t, nil, "x", noon, tt.service)))})
 		if c.Secret != tt.want {
 			t.Errorf("got Secret %t for %s", c.Secret, tt.service)
 		}
@@ -83,12 +83,13 @@ func TestMergeIndex(t *testing.T) {
 		strings.Replace(service("bad", "bad", "bad-plan"), "true", "1", 1))
 	y := refresh(t, nil, "y", noon.Add(time.Minute), service("b", "beta", "q"), service("gone", "also", "moved"),
 		service("bad", "well", "well-plan"))
-	c := catalogmerge.Merge([]*catalogmerge.Copy{x, nil, y})
+	c := merge([]*catalogmerge.Copy{x, nil, y})
 
 	if diff := cmp.Diff([]string{"x:a", "y:b", "y:gone", "y:bad"}, publishedIDs(c)); diff != "" {
 		t.Errorf("published (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(catalogmerge.Published{Backend: "y", Offering: y.Offerings[0]}, c.Offerings[1]); diff != "" {
+	want := catalogmerge.Published{Backend: "y", OwnID: "b", OwnName: "beta", Offering: y.Offerings[0]}
+	if diff := cmp.Diff(want, c.Offerings[1]); diff != "" {
 		t.Errorf("published offering (-want +got):\n%s", diff)
 	}
 	for id, want := range map[string]string{"a": "x", "b": "y", "gone": "y", "bad": "y", "": "", "A": ""} {
@@ -222,7 +223,8 @@ func TestMergeClashes(t *testing.T) {
 			},
 			[]string{"y:b"},
 			[]string{"dashboard_client.id duplicate_dashboard_client_id"},
-			`dashboard client id "c" of backend "x" is that of offering "b" of backend "y"`,
+			`dashboard client id "c" of backend "x" is that of offering "b" of backend "y"; a platform takes each client once, ` +
+				`and the client is its broker's own: have the broker use another one, or exclude the offering from one of the two`,
 		},
 		{
 			"what lost one claim takes none: the next in line stands",
@@ -292,7 +294,7 @@ func TestMergeClashes(t *testing.T) {
 				}
 				copies = append(copies, c)
 			}
-			c := catalogmerge.Merge(copies)
+			c := merge(copies)
 			if diff := cmp.Diff(tt.want, publishedIDs(c)); diff != "" {
 				t.Errorf("published (-want +got):\n%s", diff)
 			}
@@ -309,7 +311,7 @@ func TestMergeClashes(t *testing.T) {
 // TestMergeListsAllProblems: those of the copies come first, those between backends after them.
 func TestMergeListsAllProblems(t *testing.T) {
 	t.Parallel()
-	c := catalogmerge.Merge([]*catalogmerge.Copy{
+	c := merge([]*catalogmerge.Copy{
 		refresh(t, nil, "x", noon, `{"id":"x"}`, service("a", "a", "p")),
 		refresh(t, nil, "y", noon, service("a", "a", "p"), `7`),
 	})
@@ -344,8 +346,7 @@ func TestMergeIsIndependentOfArrival(t *testing.T) {
 			for round := range rounds {
 				now := noon.Add(time.Duration(round) * 4 * time.Minute)
 				for _, backend := range order.Perm(backends) {
-					c, err := catalogmerge.Refresh(
-						copies[backend], fmt.Sprint(backend), answers[round][backend], "", now, withdrawAfter)
+					c, err := refreshed(copies[backend], fmt.Sprint(backend), answers[round][backend], "", now)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -354,9 +355,9 @@ func TestMergeIsIndependentOfArrival(t *testing.T) {
 					}
 					copies[backend] = c
 				}
-				checkCatalog(t, catalogmerge.Merge(copies), copies)
+				checkCatalog(t, merge(copies), copies)
 			}
-			return catalogmerge.Merge(copies)
+			return merge(copies)
 		}
 		want := play(random)
 		for range 3 {

@@ -10,6 +10,8 @@ import (
 // Plan is one plan of an offering.
 type Plan struct {
 	ID, Name string
+	// OwnID is the backend's own id of the plan; it is the same as ID unless that is mapped.
+	OwnID string
 }
 
 // Offering is one service offering of a backend.
@@ -117,7 +119,8 @@ func (d *draft) readPlans(plans []byte, bindable bool) {
 		}
 		var store [maxFields][]byte
 		values := d.readFields(plan, planObject, store[:], place{plan: index})
-		p := draftPlan{Plan{readText(values[planID]), readText(values[planName])}, index}
+		id := readText(values[planID])
+		p := draftPlan{Plan{ID: id, Name: readText(values[planName]), OwnID: id}, index}
 		if p.ID == "" || p.Name == "" {
 			d.readable = false
 		}

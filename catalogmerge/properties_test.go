@@ -1,10 +1,10 @@
 package catalogmerge_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -92,12 +92,7 @@ func checkUnique(t testing.TB, services []json.RawMessage) {
 	}
 	for _, raw := range services {
 		// Maps, because structs take "ID" for "id".
-		var service map[string]any
-		decoder := json.NewDecoder(bytes.NewReader(raw))
-		decoder.UseNumber() // a field that nobody reads may hold a number too large for any
-		if err := decoder.Decode(&service); err != nil {
-			t.Fatalf("offering %s: %v", raw, err)
-		}
+		service := decodeAny(t, raw).(map[string]any)
 		once("offering id", service["id"])
 		once("offering name", service["name"])
 		if client, ok := service["dashboard_client"].(map[string]any); ok {
@@ -162,28 +157,29 @@ func checkFollows(t testing.TB, before, c *catalogmerge.Copy, body []byte, etag 
 	if string(encode(t, decode(t, encoded))) != string(encoded) {
 		t.Error("encoding twice gives other bytes")
 	}
-	again, err := catalogmerge.Refresh(c, c.Backend, body, etag, now, withdrawAfter)
+	again, err := refreshed(c, c.Backend, body, etag, now)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if diff := diffCopies(c, again); diff != "" {
 		t.Errorf("the same body again (-first +second):\n%s", diff)
 	}
-	if diff := diffCopies(c, catalogmerge.Touch(c, now, withdrawAfter)); diff != "" {
+	if diff := diffCopies(c, touch(c, now)); diff != "" {
 		t.Errorf("Touch at the same time (-want +got):\n%s", diff)
 	}
 	if string(encode(t, c)) != string(encoded) {
 		t.Error("what followed changed the copy before it")
 	}
 	checkStays(t, before, c, now)
-	if own := catalogmerge.Merge([]*catalogmerge.Copy{c}); len(own.Offerings) != len(c.Offerings) {
+	if own := merge([]*catalogmerge.Copy{c}); len(own.Offerings) != len(c.Offerings) {
 		t.Errorf("the copy clashes with itself: %v", own.Problems)
 	} else {
 		checkCatalog(t, own, []*catalogmerge.Copy{c})
 	}
 }
 
-// checkStays checks that nothing leaves a copy before its time, and that nothing once known is forgotten.
+// checkStays checks that nothing leaves a copy before its time, and that nothing once known is forgotten. The two copies
+// were made with one policy.
 func checkStays(t testing.TB, before, after *catalogmerge.Copy, now time.Time) {
 	t.Helper()
 	if before == nil {
@@ -201,16 +197,40 @@ func checkStays(t testing.TB, before, after *catalogmerge.Copy, now time.Time) {
 			t.Errorf("offering %q left before its time", o.ID)
 		}
 	}
+	checkKnows(t, before, after)
+}
+
+// checkKnows checks that nothing once known is forgotten or changed.
+func checkKnows(t testing.TB, before, after *catalogmerge.Copy) {
+	t.Helper()
+	if before == nil {
+		return
+	}
 	for id, was := range before.Known.Offerings {
 		is, ok := after.Known.Offerings[id]
-		if !ok || !was.FirstSeen.IsZero() && !is.FirstSeen.Equal(was.FirstSeen) || len(is.Names) < len(was.Names) {
+		if !ok || lost(was.FirstSeen, is.FirstSeen) || lost(was.MappedSince, is.MappedSince) || is.Withheld && !was.Withheld {
 			t.Errorf("offering %q was known as %+v, now %+v", id, was, is)
+		}
+		for name, at := range was.Names {
+			if now, ok := is.Names[name]; !ok || lost(at, now) {
+				t.Errorf("offering %q was known as %+v, now %+v", id, was, is)
+			}
+		}
+		for _, name := range was.OwnNames {
+			if _, shown := is.Names[name]; shown == slices.Contains(is.OwnNames, name) {
+				t.Errorf("offering %q was known as %+v, now %+v", id, was, is)
+			}
 		}
 	}
 	for id, was := range before.Known.Plans {
 		is, ok := after.Known.Plans[id]
-		if !ok || !was.FirstSeen.IsZero() && is != was {
+		wasShown := !was.FirstSeen.IsZero() || !was.MappedSince.IsZero()
+		if !ok || lost(was.FirstSeen, is.FirstSeen) || lost(was.MappedSince, is.MappedSince) || is.Withheld && !was.Withheld ||
+			wasShown && is.Offering != was.Offering {
 			t.Errorf("plan %q was known as %+v, now %+v", id, was, is)
 		}
 	}
 }
+
+// lost tells whether a time that was known is not any more.
+func lost(was, is time.Time) bool { return !was.IsZero() && !is.Equal(was) }

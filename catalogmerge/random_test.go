@@ -133,7 +133,7 @@ func TestRandomOfferings(t *testing.T) {
 	published, quarantined := 0, 0
 	for range 10_000 {
 		answer := body(randomOffering(random))
-		c, err := catalogmerge.Refresh(nil, "x", answer, "", noon, withdrawAfter)
+		c, err := refreshed(nil, "x", answer, "", noon)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -16,26 +16,39 @@ var ErrNoCatalog = errors.New("not a catalog")
 // can cost, in the list of problems and in memory.
 const maxBadOfferings = 1000
 
+// Fetch is one answer of a backend to GET /v2/catalog.
+type Fetch struct {
+	// Body is the answer's, and is not kept. Touch does not look at it.
+	Body []byte
+	// ETag is the header of the answer, or empty.
+	ETag string
+	// At is when the answer came.
+	At time.Time
+	// WithdrawAfter is how long an offering must be missing before it leaves.
+	WithdrawAfter time.Duration
+	// Policy says how platforms see the backend's offerings now; nil changes nothing.
+	Policy *Policy
+}
+
 // Refresh returns the copy that follows previous, which is nil at first, after the backend answered GET /v2/catalog
-// with 200 and body at the time now. An error matches ErrNoCatalog.
+// with 200. An error matches ErrNoCatalog.
 //
 // An offering that breaks a hard rule is left out with a Problem; one that breaks a soft rule is not, but has one too.
 // If the backend published it before, its last good version stays instead. Of two offerings in the body with one id the
 // first stands. Where two claim the same name, plan id or dashboard client, the one that was published first stands, or
 // else the first in the body.
 //
-// An offering that the body lacks stays published, and keeps what it claims, until it was missing for withdrawAfter.
+// An offering that the body lacks stays published, and keeps what it claims, until it was missing for WithdrawAfter.
 // From then on only Known has it.
 //
-// body is not kept; etag is the ETag header of the answer or empty.
-func Refresh(
-	previous *Copy, backend string, body []byte, etag string, now time.Time, withdrawAfter time.Duration,
-) (*Copy, error) {
-	services, err := findServices(body)
+// The policy leaves the offerings in the copy as they are. But what it excludes has no problems and claims nothing, and
+// Known remembers how everything else is shown.
+func Refresh(previous *Copy, backend string, f Fetch) (*Copy, error) {
+	services, err := findServices(f.Body)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNoCatalog, err)
 	}
-	now = stamp(now)
+	now, policy := stamp(f.At), f.Policy.orNone()
 	next := follow(previous, backend, now)
 	var drafts []*draft
 	bad, position := 0, -1
@@ -50,20 +63,33 @@ func Refresh(
 		drafts = append(drafts, d)
 	}
 
-	s := newSettlement(previous, drafts)
-	s.settle(now, withdrawAfter)
+	s := newSettlement(previous, drafts, policy)
+	s.settle(now, f.WithdrawAfter)
 	next.Offerings = s.offerings()
+	l := learner{Known: next.Known, policy: policy}
+	for i := range next.Offerings {
+		l.learn(&next.Offerings[i], now)
+	}
 	bad = 0
 	var warnings []Problem
+	clean := true
 	for _, d := range drafts {
 		if s.published(d) {
-			next.Known.learn(d, now)
-			warnings = append(warnings, d.softProblems()...)
+			soft := d.softProblems()
+			if policy.excludes(d.Name) {
+				clean = clean && len(soft) == 0
+				continue
+			}
+			warnings = append(warnings, soft...)
 			continue
 		}
-		next.Known.learn(d, time.Time{})
+		l.learn(d.asOffering(), time.Time{})
 		if bad++; bad > maxBadOfferings {
 			return nil, fmt.Errorf("%w: more than %d of its offerings are bad", ErrNoCatalog, maxBadOfferings)
+		}
+		clean = false
+		if d.Name != "" && policy.excludes(d.Name) {
+			continue
 		}
 		kept := s.keptVersionOf(d)
 		for _, p := range d.allProblems() {
@@ -71,25 +97,39 @@ func Refresh(
 			next.Problems = append(next.Problems, p)
 		}
 	}
-	if bad == 0 && isFieldValue(etag) {
-		next.ETag = etag
+	next.Known = l.Known
+	if clean && isFieldValue(f.ETag) {
+		next.ETag = f.ETag
 	}
 	next.Problems = append(next.Problems, listed(warnings, backend)...)
 	return next, nil
 }
 
-// Touch returns the copy that follows previous after the backend answered 304 at the time now: the fetch counts, and an
-// offering that was missing for withdrawAfter leaves. previous is not nil.
-func Touch(previous *Copy, now time.Time, withdrawAfter time.Duration) *Copy {
+// Touch returns the copy that follows previous after the backend answered 304: the fetch counts, an offering that was
+// missing for WithdrawAfter leaves, and Known learns how the others are shown now. previous is not nil.
+func Touch(previous *Copy, f Fetch) *Copy {
 	next := *previous
-	next.FetchedAt = stamp(now)
+	next.FetchedAt = stamp(f.At)
 	next.Offerings = nil
-	for _, o := range previous.Offerings {
-		if !isDue(o.MissingSince, next.FetchedAt, withdrawAfter) {
-			next.Offerings = append(next.Offerings, o)
+	l := learner{Known: previous.Known, policy: f.Policy.orNone(), shared: true}
+	for i := range previous.Offerings {
+		if o := &previous.Offerings[i]; !isDue(o.MissingSince, next.FetchedAt, f.WithdrawAfter) {
+			next.Offerings = append(next.Offerings, *o)
+			l.learn(o, next.FetchedAt)
 		}
 	}
+	next.Known = l.Known
 	return &next
+}
+
+// asOffering returns what could be read of a draft.
+func (d *draft) asOffering() *Offering {
+	o := d.Offering
+	o.Plans = make([]Plan, len(d.plans))
+	for i, p := range d.plans {
+		o.Plans[i] = p.Plan
+	}
+	return &o
 }
 
 // isDue tells whether an offering that is missing since then has to leave; one that is not missing never has to.

@@ -40,7 +40,7 @@ func TestRefreshRefuses(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			c, err := catalogmerge.Refresh(nil, "b", []byte(tt.body), "", noon, withdrawAfter)
+			c, err := refreshed(nil, "b", []byte(tt.body), "", noon)
 			if !errors.Is(err, catalogmerge.ErrNoCatalog) || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got error %v, want one with %q", err, tt.want)
 			}
@@ -68,7 +68,7 @@ func TestRefreshEmptyCatalog(t *testing.T) {
 func TestRefreshReads(t *testing.T) {
 	t.Parallel()
 	data := readTestdata(t, "database.json")
-	c, err := catalogmerge.Refresh(nil, "b", data, `"v1"`, noon.Add(1234567).In(time.FixedZone("", 3600)), withdrawAfter)
+	c, err := refreshed(nil, "b", data, `"v1"`, noon.Add(1234567).In(time.FixedZone("", 3600)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,12 +82,14 @@ func TestRefreshReads(t *testing.T) {
 		Offerings: []catalogmerge.Offering{
 			{
 				ID: "6b1f0c52-5d0a-4c1e-9a37-3f1f9f6f7a01", Name: "tidepool-sql",
-				Plans:             []catalogmerge.Plan{{ID: "sql-small", Name: "small"}, {ID: "sql-large", Name: "large"}},
+				Plans: []catalogmerge.Plan{
+					{ID: "sql-small", Name: "small", OwnID: "sql-small"}, {ID: "sql-large", Name: "large", OwnID: "sql-large"},
+				},
 				DashboardClientID: "tidepool-dashboard", Raw: services[0],
 			},
 			{
 				ID: "6b1f0c52-5d0a-4c1e-9a37-3f1f9f6f7a02", Name: "tidepool-cache",
-				Plans: []catalogmerge.Plan{{ID: "cache-only", Name: "only"}}, Raw: services[1],
+				Plans: []catalogmerge.Plan{{ID: "cache-only", Name: "only", OwnID: "cache-only"}}, Raw: services[1],
 			},
 		},
 		Known: catalogmerge.Known{
@@ -140,7 +142,7 @@ func TestRefreshETag(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			c, err := catalogmerge.Refresh(nil, "b", tt.body, tt.etag, noon, withdrawAfter)
+			c, err := refreshed(nil, "b", tt.body, tt.etag, noon)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -227,7 +229,7 @@ func TestRefreshWithdraws(t *testing.T) {
 		before := c
 		encoded := encode(t, before)
 		if step.body == nil {
-			c = catalogmerge.Touch(c, now, withdrawAfter)
+			c = touch(c, now)
 		} else {
 			c = refresh(t, c, "x", now, step.body...)
 		}
@@ -415,7 +417,7 @@ func TestRefreshSequences(t *testing.T) {
 			now = now.Add(time.Duration(1+random.IntN(6)) * time.Minute)
 			answer := body(append(randomServices(random), randomServices(random)...)...)
 			before := encodeAny(t, c)
-			next, err := catalogmerge.Refresh(c, "x", answer, "", now, withdrawAfter)
+			next, err := refreshed(c, "x", answer, "", now)
 			if err != nil {
 				t.Fatal(err)
 			}

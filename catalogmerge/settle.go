@@ -2,6 +2,7 @@ package catalogmerge
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 )
@@ -17,6 +18,7 @@ type settlement struct {
 	drafts   []*draft
 	previous []Offering
 	known    map[string]KnownOffering
+	policy   *Policy
 	// old finds the last good version by offering id.
 	old map[string]*Offering
 	// seats and holders are what is settled so far: by offering id, and by claim.
@@ -24,11 +26,11 @@ type settlement struct {
 	holders map[claim]*seat
 }
 
-func newSettlement(previous *Copy, drafts []*draft) *settlement {
-	s := &settlement{drafts: drafts, seats: make(map[string]*seat), holders: make(map[claim]*seat)}
+func newSettlement(previous *Copy, drafts []*draft, policy *Policy) *settlement {
+	s := &settlement{drafts: drafts, policy: policy, seats: make(map[string]*seat), holders: make(map[claim]*seat)}
 	if previous != nil {
-		s.previous = firstOfEachID(previous.Offerings)
 		s.known = previous.Known.Offerings
+		s.previous = s.sideBySide(previous.Offerings)
 	}
 	s.old = make(map[string]*Offering, len(s.previous))
 	for i := range s.previous {
@@ -38,18 +40,62 @@ func newSettlement(previous *Copy, drafts []*draft) *settlement {
 	return s
 }
 
-// firstOfEachID returns a list of its own of the offerings. A copy that Refresh made holds each id once; one from
-// elsewhere may not.
-func firstOfEachID(offerings []Offering) []Offering {
+// sideBySide returns a list of its own of the offerings, without those that claim what an older one does. A copy that
+// Refresh made with the same policy has none of them; another policy may have hidden that they clash.
+func (s *settlement) sideBySide(offerings []Offering) []Offering {
+	order := make([]int, len(offerings))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return s.compareAge(&offerings[a], &offerings[b]) })
+	taken := make(map[claim]bool, 2*len(offerings))
+	for n, i := range order {
+		for c := range s.claims(&offerings[i]) {
+			if taken[c] {
+				order[n] = none
+			}
+		}
+		if order[n] == none {
+			continue
+		}
+		for c := range s.claims(&offerings[i]) {
+			taken[c] = true
+		}
+	}
+	slices.Sort(order)
 	result := make([]Offering, 0, len(offerings))
-	seen := make(map[string]bool, len(offerings))
-	for _, o := range offerings {
-		if !seen[o.ID] {
-			seen[o.ID] = true
-			result = append(result, o)
+	for _, i := range order {
+		if i != none {
+			result = append(result, offerings[i])
 		}
 	}
 	return result
+}
+
+// compareAge orders offerings by when they were first shown; those that never were come last.
+func (s *settlement) compareAge(a, b *Offering) int {
+	knownA, knownB := s.known[a.ID], s.known[b.ID]
+	return compareFirstSeen(knownA.since(), knownB.since())
+}
+
+// claims yields what an offering claims within its backend's catalog, and where. What the policy excludes claims
+// nothing but the id of the offering. Names are the backend's own: a clash that only a policy makes is not its fault.
+func (s *settlement) claims(o *Offering) iter.Seq2[claim, place] {
+	return func(yield func(claim, place) bool) {
+		offered, all := s.policy.offers(o), s.policy.offersAllOf(o.Name)
+		for c, at := range o.claims() {
+			switch {
+			case c.kind == claimOfferingID:
+			case !offered:
+				continue
+			case c.kind == claimPlanID && !all && !s.policy.offersPlan(o.Name, o.Plans[at.plan].Name):
+				continue
+			}
+			if !yield(c, at) {
+				return
+			}
+		}
+	}
 }
 
 // nameNameless gives the drafts whose id is unreadable the id of the published offering with the same name, if the body
@@ -112,26 +158,30 @@ func (s *settlement) settle(now time.Time, withdrawAfter time.Duration) {
 	}
 }
 
-// candidates returns the first sound draft of each id: those with the older ids first, newcomers last in the order of
-// the body, so that reading the same body again settles it the same way. doubles are the other sound drafts, each with
-// the first one of its id. They do not take its place if it is refused: which of them the backend means is anyone's
-// guess.
+// candidates returns the first sound draft of each id, of those that are offered where there are any: those with the
+// older ids first, newcomers last in the order of the body, so that reading the same body again settles it the same way.
+// doubles are the other sound drafts, each with the first one of its id. They do not take its place if it is refused:
+// which of them the backend means is anyone's guess.
 func (s *settlement) candidates() (candidates []*draft, doubles [][2]*draft) {
 	first := make(map[string]*draft, len(s.drafts))
 	for _, d := range s.drafts {
 		if !d.sound() {
 			continue
 		}
-		if other, ok := first[d.ID]; ok {
-			doubles = append(doubles, [2]*draft{d, other})
-			continue
+		if other, ok := first[d.ID]; !ok || !s.policy.offers(&other.Offering) && s.policy.offers(&d.Offering) {
+			first[d.ID] = d
 		}
-		first[d.ID] = d
-		candidates = append(candidates, d)
 	}
-	slices.SortStableFunc(candidates, func(a, b *draft) int {
-		return compareFirstSeen(s.known[a.ID].FirstSeen, s.known[b.ID].FirstSeen)
-	})
+	for _, d := range s.drafts {
+		switch {
+		case !d.sound():
+		case first[d.ID] == d:
+			candidates = append(candidates, d)
+		default:
+			doubles = append(doubles, [2]*draft{d, first[d.ID]})
+		}
+	}
+	slices.SortStableFunc(candidates, func(a, b *draft) int { return s.compareAge(&a.Offering, &b.Offering) })
 	return candidates, doubles
 }
 
@@ -151,7 +201,7 @@ func compareFirstSeen(a, b time.Time) int {
 
 // admit gives a sound draft a seat unless something that it claims is taken.
 func (s *settlement) admit(d *draft) {
-	for c, at := range d.claims() {
+	for c, at := range s.claims(&d.Offering) {
 		if holder, ok := s.holders[c]; ok {
 			d.refusal = refusal{at, c, holder}
 			if old, ok := s.old[d.ID]; ok {
@@ -168,11 +218,11 @@ func (s *settlement) admit(d *draft) {
 func (s *settlement) keep(old *Offering) {
 	for queue := []*Offering{old}; len(queue) > 0; {
 		old, queue = queue[len(queue)-1], queue[:len(queue)-1]
-		if s.seats[old.ID] != nil || s.staysTaken(old) {
+		if s.seats[old.ID] != nil {
 			continue
 		}
 		stays := &seat{old, nil}
-		for c := range old.claims() {
+		for c := range s.claims(old) {
 			loser := s.holders[c]
 			if loser == nil {
 				continue
@@ -187,27 +237,16 @@ func (s *settlement) keep(old *Offering) {
 	}
 }
 
-// staysTaken tells whether a last good version claims what another one has. It cannot in a copy that Refresh made; a
-// copy from elsewhere must not lead to a catalog with doubles.
-func (s *settlement) staysTaken(old *Offering) bool {
-	for c := range old.claims() {
-		if holder := s.holders[c]; holder != nil && holder.draft == nil {
-			return true
-		}
-	}
-	return false
-}
-
 func (s *settlement) sit(t *seat) {
 	s.seats[t.ID] = t
-	for c := range t.claims() {
+	for c := range s.claims(t.Offering) {
 		s.holders[c] = t
 	}
 }
 
 func (s *settlement) leave(t *seat) {
 	delete(s.seats, t.ID)
-	for c := range t.claims() {
+	for c := range s.claims(t.Offering) {
 		delete(s.holders, c)
 	}
 }
@@ -223,7 +262,7 @@ type refusal struct {
 // either, the reason of that moment has to do.
 func (s *settlement) explain(d *draft) {
 	found := false
-	for c, at := range d.claims() {
+	for c, at := range s.claims(&d.Offering) {
 		holder := s.holders[c]
 		if holder == nil || holder.draft == nil && holder.ID == d.ID {
 			continue

@@ -62,7 +62,7 @@ func TestTrapT23FalseIsDroppedOrInvented(t *testing.T) {
 func TestTrapT24NoServicesAndNoPlans(t *testing.T) {
 	t.Parallel()
 	c := refresh(t, nil, "b", noon)
-	if got := string(catalogmerge.Merge([]*catalogmerge.Copy{c}).Body); got != `{"services":[]}` || len(c.Problems) > 0 {
+	if got := string(merge([]*catalogmerge.Copy{c}).Body); got != `{"services":[]}` || len(c.Problems) > 0 {
 		t.Errorf("an empty catalog gives %s and %v", got, c.Problems)
 	}
 	c = refresh(t, nil, "b", noon, planned(`[]`), service("b", "b", "q"), strings.Replace(planned(`null`), `"a"`, `"c"`, 1))
@@ -167,7 +167,7 @@ func TestTrapT39BytesFlap(t *testing.T) {
 			// Replicas read the copies of each other from the store.
 			copies = append(copies, decode(t, encode(t, copyOfFile(t, path))))
 		}
-		merged := catalogmerge.Merge(copies)
+		merged := merge(copies)
 		if first == nil {
 			first = merged
 		}
