@@ -11,7 +11,7 @@ type Exposed struct {
 	// offerings are those that are offered, with the ids and names that platforms see. own is parallel to it.
 	offerings []Published
 	own       []*Offering
-	// problems are those of the policy.
+	// problems are those of the copy, as far as they are about what is shown, then those of the policy.
 	problems []Problem
 	// mapped finds all known ids, shown or not, by their mapped spelling.
 	mapped *mappedIDs
@@ -53,7 +53,12 @@ func Expose(c *Copy, p *Policy, o *Options, previous *Exposed) *Exposed {
 		x.mapped.prepare()
 	}
 	x.exposeAll(previous)
-	x.problems = p.unmatched(c)
+	x.problems = append(x.remaining(), p.unmatched(c)...)
+	for i := range x.offerings {
+		if o := &x.offerings[i]; o.Name != o.OwnName {
+			x.problems = append(x.problems, o.nameProblems(o.Name)...)
+		}
+	}
 	return x
 }
 
