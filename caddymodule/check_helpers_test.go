@@ -53,7 +53,7 @@ func saveCatalogs(t *testing.T, catalogs map[string]string) string {
 func offering(name string, plans ...string) string {
 	written := make([]string, len(plans))
 	for i, plan := range plans {
-		written[i] = fmt.Sprintf(`{"id": "%s-%s-id", "name": %q, "description": "a plan", "free": true}`, name, plan, plan)
+		written[i] = fmt.Sprintf(`{"id": "%s-%s-id", "name": %q, "description": "a plan", "free": true, "bindable": true}`, name, plan, plan)
 	}
 	return fmt.Sprintf(`{"id": "%s-id", "name": %q, "description": "an offering", "bindable": true, "plans": [%s]}`,
 		name, name, strings.Join(written, ", "))

@@ -1,9 +1,6 @@
 package catalogmerge
 
-import (
-	"bytes"
-	"unsafe"
-)
+import "bytes"
 
 // Exposed is a copy as platforms see it: what a policy does to its offerings. It never changes.
 type Exposed struct {
@@ -14,7 +11,7 @@ type Exposed struct {
 	// offerings are those that are offered, with the ids and names that platforms see. own is parallel to it.
 	offerings []Published
 	own       []*Offering
-	// problems are those of the policy.
+	// problems are those of the copy, as far as they are about what is shown, then those of the policy.
 	problems []Problem
 	// mapped finds all known ids, shown or not, by their mapped spelling.
 	mapped *mappedIDs
@@ -56,7 +53,12 @@ func Expose(c *Copy, p *Policy, o *Options, previous *Exposed) *Exposed {
 		x.mapped.prepare()
 	}
 	x.exposeAll(previous)
-	x.problems = p.unmatched(c)
+	x.problems = append(x.remaining(), p.unmatched(c)...)
+	for i := range x.offerings {
+		if o := &x.offerings[i]; o.Name != o.OwnName {
+			x.problems = append(x.problems, o.nameProblems(o.Name)...)
+		}
+	}
 	return x
 }
 
@@ -78,7 +80,7 @@ func (x *Exposed) exposeAll(previous *Exposed) {
 		if j, ok := before[own.ID]; ok && bytes.Equal(previous.own[j].Raw, own.Raw) {
 			unchanged := previous.offerings[j]
 			unchanged.MissingSince = own.MissingSince
-			if unsafe.SliceData(unchanged.Raw) == unsafe.SliceData(previous.own[j].Raw) {
+			if &unchanged.Raw[0] == &previous.own[j].Raw[0] {
 				unchanged.Raw = own.Raw // so that the earlier copy is not held on to
 			}
 			x.offerings = append(x.offerings, unchanged)

@@ -184,7 +184,6 @@ func TestExposeLetsGo(t *testing.T) {
 		catalog := catalogmerge.Merge([]*catalogmerge.Exposed{after}, o)
 		held := weak.Make(old)
 		raw := weak.Make(unsafe.SliceData(old.Offerings[0].Raw))
-		old, before = nil, nil
 		for range 10 {
 			runtime.GC()
 		}

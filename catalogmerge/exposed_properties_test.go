@@ -150,10 +150,10 @@ func checkRewritten(
 			plan["id"] = catalogmerge.MappedPlan(o.Gateway, p.Backend, id)
 		}
 		if o.MaterializeDefaults {
-			if _, ok := plan["free"]; !ok {
+			if plan["free"] == nil {
 				plan["free"] = true
 			}
-			if _, ok := plan["bindable"]; !ok {
+			if plan["bindable"] == nil {
 				plan["bindable"] = want["bindable"]
 			}
 		}
@@ -274,6 +274,9 @@ func respliced(t testing.TB, p *catalogmerge.Published, own *catalogmerge.Offeri
 				if _, shown = planIDs[id]; shown {
 					value = quoted(raw[m.start:m.end], planIDs[id])
 				}
+			}
+			if implied, ok := map[string]string{"free": "true", "bindable": bindable}[m.key]; ok && defaults && value == "null" {
+				value = implied
 			}
 			result += value
 			at = m.end

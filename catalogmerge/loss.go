@@ -19,8 +19,12 @@ func (e *election) problems() []Problem {
 	slices.SortStableFunc(e.losses, func(a, b loss) int { return cmp.Compare(a.loser.entry, b.loser.entry) })
 	var problems []Problem
 	for i, l := range e.losses {
-		if i+1 == len(e.losses) || e.losses[i+1].loser.entry != l.loser.entry {
-			problems = append(problems, e.problem(l))
+		if i+1 < len(e.losses) && e.losses[i+1].loser.entry == l.loser.entry {
+			continue
+		}
+		problems = append(problems, e.problem(l))
+		if loser := &e.entries[l.loser.entry]; loser.state == chosen {
+			problems = append(problems, loser.offering.nameProblems(loser.name)...)
 		}
 	}
 	return problems

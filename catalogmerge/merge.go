@@ -17,7 +17,7 @@ type Catalog struct {
 	Secret bool
 	// Offerings are what Body holds, in its order, and among them those that are hidden.
 	Offerings []Published
-	// Problems are those of the copies, in their order, then those of the policies, then those between backends.
+	// Problems are those of each backend, in their order: of its copy, then of its policy. Those between backends follow.
 	Problems []Problem
 
 	backends []*Exposed
@@ -77,14 +77,9 @@ func Merge(backends []*Exposed, o *Options) *Catalog {
 			continue
 		}
 		catalog.byID[x.copy.Backend] = int32(b)
-		catalog.Problems = append(catalog.Problems, x.copy.Problems...)
+		catalog.Problems = append(catalog.Problems, x.problems...)
 		for i := range x.offerings {
 			entries = append(entries, entry{from: x, backend: b, offering: &x.offerings[i], own: x.own[i]})
-		}
-	}
-	for _, x := range backends {
-		if x != nil {
-			catalog.Problems = append(catalog.Problems, x.problems...)
 		}
 	}
 	clashes := elect(entries, count+count+plans, o.PrefixOnConflict)

@@ -31,7 +31,7 @@ func ownersOf(backends []*Exposed) owners {
 		if x == nil {
 			continue
 		}
-		backend := int32(i) //nolint:gosec // there are not that many backends
+		backend := int32(i)
 		for id, known := range x.copy.Known.Offerings {
 			o.offerings.add(id, owner{backend, false, known.latent(known.FirstSeen), millis(known.FirstSeen)})
 			for name, since := range known.Names {

@@ -40,7 +40,7 @@ type Options struct {
 	// PrefixOnConflict gives an offering whose name another backend has the name of its own backend as a prefix,
 	// instead of leaving it out.
 	PrefixOnConflict bool
-	// MaterializeDefaults writes free and bindable into the plans that lack them.
+	// MaterializeDefaults writes free and bindable into the plans that lack them, or have null for them.
 	MaterializeDefaults bool
 }
 

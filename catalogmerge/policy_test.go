@@ -173,7 +173,7 @@ func TestPolicies(t *testing.T) {
 			[]string{oddWith(t, mapped...), mappedTwo},
 		},
 		{"defaults", nil, catalogmerge.Options{MaterializeDefaults: true}, []string{
-			oddWith(t, `"x":1e400}`, `"x":1e400,"free":true,"bindable":false}`, `"free":null}`, `"free":null,"bindable":false}`),
+			oddWith(t, `"x":1e400}`, `"x":1e400,"free":true,"bindable":false}`, `"free":null}`, `"free":true,"bindable":false}`),
 			strings.Replace(two, `"a plan"}`, `"a plan","free":true,"bindable":true}`, 1),
 		}},
 		{

@@ -60,6 +60,13 @@ func TestT36DuplicateIDs(t *testing.T) {
 	if backend, ok := c.Offering("1"); backend != "first" || !ok {
 		t.Errorf("calls go to %q", backend)
 	}
+	// The path is that in what the backend sent, whatever a policy leaves out of it.
+	policy := &catalogmerge.Policy{Exclude: some("other", "x")}
+	second = refreshWith(t, nil, "second", policy, noon.Add(time.Second), service("5", "other", "x", "b"))
+	c = catalogmerge.Merge(expose([]*catalogmerge.Copy{first, second}, []*catalogmerge.Policy{nil, policy}, o), o)
+	if diff := cmp.Diff([]string{"plans[1].id duplicate_plan_id"}, rulesOf(c.Problems)); diff != "" {
+		t.Errorf("problems (-want +got):\n%s", diff)
+	}
 	// The same plan id under two offerings of one broker is no better.
 	c = merge([]*catalogmerge.Copy{refresh(t, nil, "x", noon, service("1", "one", "a"), service("2", "two", "a"))})
 	if diff := cmp.Diff([]string{"services[1].plans[0].id duplicate_plan_id"}, rulesOf(c.Problems)); diff != "" {

@@ -72,17 +72,22 @@ func Refresh(previous *Copy, backend string, f Fetch) (*Copy, error) {
 	}
 	bad = 0
 	var warnings []Problem
+	clean := true
 	for _, d := range drafts {
 		if s.published(d) {
-			if !policy.excludes(d.Name) {
-				warnings = append(warnings, d.softProblems()...)
+			soft := d.softProblems()
+			if policy.excludes(d.Name) {
+				clean = clean && len(soft) == 0
+				continue
 			}
+			warnings = append(warnings, soft...)
 			continue
 		}
 		l.learn(d.asOffering(), time.Time{})
 		if bad++; bad > maxBadOfferings {
 			return nil, fmt.Errorf("%w: more than %d of its offerings are bad", ErrNoCatalog, maxBadOfferings)
 		}
+		clean = false
 		if d.Name != "" && policy.excludes(d.Name) {
 			continue
 		}
@@ -93,7 +98,7 @@ func Refresh(previous *Copy, backend string, f Fetch) (*Copy, error) {
 		}
 	}
 	next.Known = l.Known
-	if bad == 0 && isFieldValue(f.ETag) {
+	if clean && isFieldValue(f.ETag) {
 		next.ETag = f.ETag
 	}
 	next.Problems = append(next.Problems, listed(warnings, backend)...)

@@ -199,6 +199,19 @@ func TestPolicyThatUncoversAClash(t *testing.T) {
 	}
 }
 
+// TestClashThatIsOver: what gives way to an older offering takes nothing from a younger one.
+func TestClashThatIsOver(t *testing.T) {
+	t.Parallel()
+	one, two, three := service("1", "one", "a"), service("2", "two", "a", "b"), service("3", "three", "b")
+	c := refreshWith(t, nil, "x", nil, noon, one)
+	c = refreshWith(t, c, "x", &catalogmerge.Policy{Exclude: all("one")}, noon.Add(time.Minute), one, two)
+	c = refreshWith(t, c, "x", &catalogmerge.Policy{Exclude: all("two")}, noon.Add(2*time.Minute), one, two, three)
+	c = refreshWith(t, c, "x", nil, noon.Add(3*time.Minute), one, two)
+	if diff := cmp.Diff([]string{one, three}, raws(c.Offerings)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // TestExcludedStays: what is excluded is kept like everything else, through bad versions and until it was missing for
 // long enough.
 func TestExcludedStays(t *testing.T) {

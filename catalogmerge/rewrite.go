@@ -13,7 +13,7 @@ type rewriting struct {
 	planIDs []string
 	// dropped tells which plans to leave out; nil leaves out none.
 	dropped []bool
-	// defaults writes free and bindable into the plans that lack them.
+	// defaults writes free and bindable into the plans that lack them, or have null for them.
 	defaults bool
 }
 
@@ -77,26 +77,39 @@ func (r *rewriting) plan(s *splicing, object span, index int, inherited []byte) 
 	var free, bindable bool
 	end := 0
 	for key, value := range memberSpans(raw) {
-		end = object.start + value.end
+		value = span{object.start + value.start, object.start + value.end}
+		end = value.end
 		switch string(keyName(key)) {
 		case "id":
 			if index < len(r.planIDs) {
-				s.replaceText(span{object.start + value.start, end}, r.planIDs[index])
+				s.replaceText(value, r.planIDs[index])
 			}
 		case "free":
 			free = true
+			r.replaceNull(s, value, freeByDefault)
 		case "bindable":
 			bindable = true
+			r.replaceNull(s, value, inherited)
 		}
 	}
 	if !r.defaults || end == 0 {
 		return
 	}
 	if !free {
-		s.replace(span{end, end}, []byte(`,"free":true`))
+		s.replace(span{end, end}, append([]byte(`,"free":`), freeByDefault...))
 	}
 	if !bindable && inherited != nil {
 		s.replace(span{end, end}, append([]byte(`,"bindable":`), inherited...))
+	}
+}
+
+// freeByDefault is what free is where a plan does not say it.
+var freeByDefault = []byte("true")
+
+// replaceNull puts a default in the place of null, which says as little as if the member were not there.
+func (r *rewriting) replaceNull(s *splicing, value span, with []byte) {
+	if r.defaults && with != nil && isNull(s.from[value.start:]) {
+		s.replace(value, with)
 	}
 }
 
