@@ -14,7 +14,10 @@ type spelling interface {
 	// ExposedOffering and ExposedPlan return how a backend's own id is spelled in the catalog now.
 	ExposedOffering(backend, own string) string
 	ExposedPlan(backend, own string) string
-	// MappedOffering and MappedPlan return how a backend's own id is spelled where it is not published as it is.
+	// MayBeMapped tells whether an id has the form of one that is not a backend's own.
+	MayBeMapped(id string) bool
+	// MappedOffering and MappedPlan return how a backend's own id is spelled where it is not published as it is. They need
+	// not know the id.
 	MappedOffering(backend, own string) string
 	MappedPlan(backend, own string) string
 	// Draining tells whether the offering, spelled either way, is to have no new instances.
@@ -30,6 +33,7 @@ func (plainSpelling) OwnOffering(_, spelled string) string { return spelled }
 func (plainSpelling) OwnPlan(_, spelled string) string     { return spelled }
 func (plainSpelling) ExposedOffering(_, own string) string { return own }
 func (plainSpelling) ExposedPlan(_, own string) string     { return own }
+func (plainSpelling) MayBeMapped(string) bool              { return false }
 func (plainSpelling) MappedOffering(_, own string) string  { return own }
 func (plainSpelling) MappedPlan(_, own string) string      { return own }
 func (plainSpelling) Draining(string) bool                 { return false }
@@ -62,6 +66,16 @@ func (o *outlook) OwnService(id routing.BackendID, spelled routing.ServiceID) ro
 // OwnPlan returns a backend's own id of a plan. It implements routing.View.
 func (o *outlook) OwnPlan(id routing.BackendID, spelled routing.PlanID) routing.PlanID {
 	return routing.PlanID(o.spelling.OwnPlan(o.stable(id), string(spelled)))
+}
+
+// SameService tells whether an id can stand for an offering of a backend. It implements routing.View.
+func (o *outlook) SameService(id routing.BackendID, own, spelled routing.ServiceID) bool {
+	return o.MayBeMapped(string(spelled)) && o.MappedOffering(o.stable(id), string(own)) == string(spelled)
+}
+
+// SamePlan tells whether an id can stand for a plan of a backend. It implements routing.View.
+func (o *outlook) SamePlan(id routing.BackendID, own, spelled routing.PlanID) bool {
+	return o.MayBeMapped(string(spelled)) && o.MappedPlan(o.stable(id), string(own)) == string(spelled)
 }
 
 // Visible tells whether an offering is for the platform. It implements routing.View.
