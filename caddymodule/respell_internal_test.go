@@ -42,7 +42,8 @@ func (s testSpelling) ExposedOffering(backend, own string) string {
 	return own
 }
 
-func (s testSpelling) ExposedPlan(backend, own string) string         { return s.ExposedOffering(backend, own) }
+func (s testSpelling) ExposedPlan(backend, own string) string { return s.ExposedOffering(backend, own) }
+
 func (testSpelling) MayBeMapped(id string) bool                       { return strings.HasPrefix(id, "m-") }
 func (testSpelling) MappedOffering(_, own string) string              { return "m-" + own }
 func (testSpelling) MappedPlan(_, own string) string                  { return "m-" + own }
