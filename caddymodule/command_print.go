@@ -62,6 +62,12 @@ func (t table) record(r *recordView) {
 	t.row("backend", nameText(string(r.Backend), r.BackendConfigured))
 	t.row("service id", string(r.ServiceID))
 	t.row("plan id", string(r.PlanID))
+	if r.SpelledServiceID != "" {
+		t.row("known as service id", string(r.SpelledServiceID))
+	}
+	if r.SpelledPlanID != "" {
+		t.row("known as plan id", string(r.SpelledPlanID))
+	}
 	if o := r.Operation; o != nil {
 		t.row("operation", strings.TrimSpace(string(o.Kind)+" "+o.Operation))
 	}

@@ -22,10 +22,12 @@ import (
 // testSpelling spells the ids of the backend "one" with "m-" in front where they are mapped.
 type testSpelling struct {
 	mapped, hidden, draining bool
+	// blind: no catalog is at hand.
+	blind bool
 }
 
-func (testSpelling) OwnOffering(backend, spelled string) string {
-	if backend != "one" {
+func (s testSpelling) OwnOffering(backend, spelled string) string {
+	if backend != "one" || s.blind {
 		return spelled
 	}
 	return strings.TrimPrefix(spelled, "m-")
@@ -40,7 +42,9 @@ func (s testSpelling) ExposedOffering(backend, own string) string {
 	return own
 }
 
-func (s testSpelling) ExposedPlan(backend, own string) string         { return s.ExposedOffering(backend, own) }
+func (s testSpelling) ExposedPlan(backend, own string) string { return s.ExposedOffering(backend, own) }
+
+func (testSpelling) MayBeMapped(id string) bool                       { return strings.HasPrefix(id, "m-") }
 func (testSpelling) MappedOffering(_, own string) string              { return "m-" + own }
 func (testSpelling) MappedPlan(_, own string) string                  { return "m-" + own }
 func (s testSpelling) Draining(string) bool                           { return s.draining }
@@ -124,7 +128,7 @@ func (g *spelledGateway) publish(s testSpelling) {
 	if s.mapped {
 		prefix = "m-"
 	}
-	copied, err := catalogmerge.Refresh(nil, "one", answered([]byte(spelledCatalog(prefix)), "", time.Now()))
+	copied, err := catalogmerge.Refresh(nil, "one", catalogmerge.Fetch{Body: []byte(spelledCatalog(prefix)), At: time.Now()})
 	if err != nil {
 		g.Fatal(err)
 	}
@@ -278,6 +282,11 @@ func TestRespelled(t *testing.T) {
 		method: "GET", target: spelledInstance + "?service_id=m-s", status: 200, answer: fetched, want: mapped,
 		sent: spelledInstance + "?service_id=s",
 	})
+	g.publish(testSpelling{mapped: true, blind: true})
+	g.check("UpdateWithoutACatalog", spelledCall{
+		method: "PATCH", target: spelledInstance, status: 200, answer: `{}`,
+		body: `{"service_id":"m-s","previous_values":{"plan_id":"m-p1"}}`, sentBody: `{"service_id":"s","previous_values":{"plan_id":"p1"}}`,
+	})
 	g.check("DeleteByOwnIDs", spelledCall{
 		method: "DELETE", target: spelledInstance + "?service_id=s&plan_id=p1", status: 200, answer: "{}",
 	})
@@ -326,6 +335,17 @@ func TestRecordedSpelling(t *testing.T) {
 	}
 	if want := [...]string{"s", "p1", "m-s", "m-p1"}; got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+	var printed bytes.Buffer
+	table := newTable(&printed)
+	table.record(view)
+	if err := table.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"known as service id", "m-s\n", "known as plan id", "m-p1\n"} {
+		if !strings.Contains(printed.String(), want) {
+			t.Errorf("%q is missing from\n%s", want, &printed)
+		}
 	}
 }
 

@@ -15,6 +15,8 @@ type spelling interface {
 	// ExposedOffering and ExposedPlan return how a backend's own id is spelled in the catalog now.
 	ExposedOffering(backend, own string) string
 	ExposedPlan(backend, own string) string
+	// MayBeMapped tells whether an id has the form of one that is not a backend's own.
+	MayBeMapped(id string) bool
 	// MappedOffering and MappedPlan return how a backend's own id is spelled where it is not published as it is. They need
 	// not know the id.
 	MappedOffering(backend, own string) string
@@ -30,6 +32,10 @@ type catalogSpelling struct {
 	*catalogmerge.Catalog
 	gateway string
 }
+
+// MayBeMapped tells whether an id is a UUID of version 5, as mapped ids are. It spares most ids being compared with one
+// that has to be made for it.
+func (catalogSpelling) MayBeMapped(id string) bool { return len(id) == 36 && id[14] == '5' }
 
 func (s catalogSpelling) MappedOffering(backend, own string) string {
 	return catalogmerge.MappedOffering(s.gateway, backend, own)
@@ -73,12 +79,12 @@ func (o *outlook) OwnPlan(id routing.BackendID, spelled routing.PlanID) routing.
 
 // SameService tells whether an id can stand for an offering of a backend. It implements routing.View.
 func (o *outlook) SameService(id routing.BackendID, own, spelled routing.ServiceID) bool {
-	return mayBeMapped(string(spelled)) && o.MappedOffering(o.stable(id), string(own)) == string(spelled)
+	return o.MayBeMapped(string(spelled)) && o.MappedOffering(o.stable(id), string(own)) == string(spelled)
 }
 
 // SamePlan tells whether an id can stand for a plan of a backend. It implements routing.View.
 func (o *outlook) SamePlan(id routing.BackendID, own, spelled routing.PlanID) bool {
-	return mayBeMapped(string(spelled)) && o.MappedPlan(o.stable(id), string(own)) == string(spelled)
+	return o.MayBeMapped(string(spelled)) && o.MappedPlan(o.stable(id), string(own)) == string(spelled)
 }
 
 // Visible tells whether an offering is for the platform. It implements routing.View.
@@ -93,6 +99,3 @@ func (o *outlook) stable(id routing.BackendID) string {
 	}
 	return string(id)
 }
-
-// mayBeMapped spares most ids being compared with one that has to be made for it: mapped ids are UUIDs of version 5.
-func mayBeMapped(id string) bool { return len(id) == 36 && id[14] == '5' }

@@ -9,6 +9,11 @@ type View interface {
 	OwnService(BackendID, ServiceID) ServiceID
 	// OwnPlan does the same for a plan.
 	OwnPlan(BackendID, PlanID) PlanID
+	// SameService tells whether spelled can stand for the offering that the backend itself calls own, whether or not that is
+	// known to have been published.
+	SameService(backend BackendID, own, spelled ServiceID) bool
+	// SamePlan does the same for a plan.
+	SamePlan(backend BackendID, own, spelled PlanID) bool
 	// Visible tells whether the offering, by the backend's own id, is for the platform. The id is empty where the
 	// offering of an instance is not known.
 	Visible(BackendID, ServiceID) bool
@@ -20,9 +25,9 @@ type Spelling struct {
 	Plan    PlanID
 }
 
-// ownService returns the backend's own id of an offering. The record of the instance, if there is one, knows the id that
-// its creator used even if the catalog does not: that may not be at hand yet, or the backend may have had another name
-// when it was published.
+// ownService returns the backend's own id of an offering. Where the catalog does not know the id, because it is not at hand
+// yet or the backend had another name when it was published, it may still be one of the record's: a call must neither
+// contradict its record then, nor reach the backend with an id that this does not know.
 func (c *Call) ownService(backend BackendID, record *Record, spelled ServiceID) ServiceID {
 	if spelled == "" {
 		return ""
@@ -32,7 +37,10 @@ func (c *Call) ownService(backend BackendID, record *Record, spelled ServiceID) 
 			return own
 		}
 	}
-	if record != nil && spelled == record.SpelledService {
+	if record == nil || record.Service == "" || spelled == record.Service {
+		return spelled
+	}
+	if spelled == record.SpelledService || c.View != nil && c.View.SameService(backend, record.Service, spelled) {
 		return record.Service
 	}
 	return spelled
@@ -48,7 +56,10 @@ func (c *Call) ownPlan(backend BackendID, record *Record, spelled PlanID) PlanID
 			return own
 		}
 	}
-	if record != nil && spelled == record.SpelledPlan {
+	if record == nil || record.Plan == "" || spelled == record.Plan {
+		return spelled
+	}
+	if spelled == record.SpelledPlan || c.View != nil && c.View.SamePlan(backend, record.Plan, spelled) {
 		return record.Plan
 	}
 	return spelled

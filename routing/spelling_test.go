@@ -19,6 +19,21 @@ func (testView) OwnPlan(backend routing.BackendID, id routing.PlanID) routing.Pl
 	return routing.PlanID(strings.TrimPrefix(string(id), string(backend)+":"))
 }
 
+func (testView) SameService(backend routing.BackendID, own, spelled routing.ServiceID) bool {
+	return spelled == routing.ServiceID(backend)+":"+own
+}
+
+func (testView) SamePlan(backend routing.BackendID, own, spelled routing.PlanID) bool {
+	return spelled == routing.PlanID(backend)+":"+own
+}
+
+// blindView is a testView that has no catalog at hand.
+type blindView struct{ testView }
+
+func (blindView) OwnService(_ routing.BackendID, id routing.ServiceID) routing.ServiceID { return id }
+
+func (blindView) OwnPlan(_ routing.BackendID, id routing.PlanID) routing.PlanID { return id }
+
 func (v testView) Visible(_ routing.BackendID, id routing.ServiceID) bool {
 	return !slices.Contains(v.hidden, id)
 }
@@ -38,6 +53,9 @@ var spelled = func(c *routing.Call) {
 	viewed()(c)
 	calling("a:s1", "a:plan1")(c)
 }
+
+// blind has a call go by a view without a catalog.
+func blind(c *routing.Call) { c.View = blindView{} }
 
 // spelledAs has a record remember how its platform knows the ids.
 func spelledAs(service routing.ServiceID, plan routing.PlanID) edit {
@@ -138,6 +156,19 @@ func TestBeginSpelled(t *testing.T) {
 			name: "delete by ids that neither a catalog nor the record knows", held: both(newInstance(), nil), backend: "a",
 			call: deleteInstance(calling("a:s1", "a:plan1")), instance: entered, final: true, contradicts: true,
 			named: &namedIDs{service: "s1", plan: "a:plan1"},
+		},
+		{
+			name: "delete of what was created by the own ids, the catalog not at hand", backend: "a", named: both1,
+			call: deleteInstance(spelled, blind), held: both(newInstance(ofPlan("plan1")), nil), instance: entered, final: true,
+		},
+		{
+			name: "update of what was created by the own ids, the catalog not at hand", backend: "a",
+			call: updateInstance(spelled, blind), held: both(newInstance(), nil),
+			named: &namedIDs{"s1", "a:plan1", routing.Spelling{Service: "a:s1"}},
+		},
+		{
+			name: "update of another backend's offering, the catalog not at hand", held: both(newInstance(), nil),
+			call: updateInstance(blind, calling("b:s1", "")), refusal: routing.RefusalOtherOffering,
 		},
 		{
 			name: "bind", call: bind(spelled), held: both(newInstance(), nil), backend: "a", named: both1,
