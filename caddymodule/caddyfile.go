@@ -72,6 +72,8 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //
 //		catalog {
 //			refresh <duration>
+//			incomplete <serve|refuse>
+//			withdraw_after <duration>
 //		}
 //
 //		max_request_body <size>
@@ -307,8 +309,13 @@ func (g *Gateway) parseCatalog(b *block) error {
 		return err
 	}
 	return b.each(func(b *block) error {
-		if b.name == "refresh" {
+		switch b.name {
+		case "refresh":
 			return b.once((*string)(&g.Catalog.Refresh))
+		case "incomplete":
+			return b.oneOf(&g.Catalog.Incomplete, "serve", "refuse")
+		case "withdraw_after":
+			return b.once((*string)(&g.Catalog.WithdrawAfter))
 		}
 		return b.unknown()
 	})

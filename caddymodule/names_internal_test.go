@@ -16,15 +16,22 @@ import (
 // startTestGateway starts a gateway with its records in memory. Its backends, of these names, do not exist.
 func startTestGateway(t *testing.T, backends ...string) *runtime {
 	t.Helper()
+	configured := make([]*BackendConfig, len(backends))
+	for i, name := range backends {
+		configured[i] = &BackendConfig{Name: name, URL: "http://127.0.0.1:1/" + name}
+	}
+	return startGatewayOf(t, nil, configured...)
+}
+
+// startGatewayOf starts a gateway with its records in memory.
+func startGatewayOf(t *testing.T, catalog *CatalogConfig, backends ...*BackendConfig) *runtime {
+	t.Helper()
 	ctx, cancel := newTestContext(t)
 	g := &Gateway{
-		Store: &StoreConfig{Kind: "memory"},
+		Store: &StoreConfig{Kind: "memory"}, Catalog: catalog, Backends: backends,
 		Platforms: []*PlatformConfig{{Name: "cf", BasicAuth: []BasicAuthConfig{{
 			User: "user", Hash: "$2a$04$.35sm89aO6ZNbUAq0.mcAOvG7m5Zo.66JFpJGZvewoIKwtMwhN81y",
 		}}}},
-	}
-	for _, name := range backends {
-		g.Backends = append(g.Backends, &BackendConfig{Name: name, URL: "http://127.0.0.1:1/" + name})
 	}
 	if err := g.Provision(ctx); err != nil {
 		t.Fatal(err)

@@ -37,9 +37,12 @@ type settings struct {
 	platforms                  []*platformSettings
 	backends                   []*backendSettings
 	refresh                    time.Duration
-	maxRequestBytes            int64
-	maxResponseBytes           int64
-	identityLog                identityLog
+	withdrawAfter              time.Duration
+	// refuseIncomplete: a backend that was never seen good keeps the catalog from being shown.
+	refuseIncomplete bool
+	maxRequestBytes  int64
+	maxResponseBytes int64
+	identityLog      identityLog
 }
 
 type platformSettings struct {
@@ -82,11 +85,13 @@ func (g *Gateway) resolve() (*settings, error) {
 		basePath:         r.text("base_path", g.BasePath),
 		healthPath:       orDefault(r.text("health_path", g.HealthPath), defaultHealthPath),
 		refresh:          defaultRefresh,
+		withdrawAfter:    defaultWithdrawAfter,
 		maxRequestBytes:  r.size("max_request_body", g.MaxRequestBody, defaultMaxRequestBody),
 		maxResponseBytes: r.size("max_response_body", g.MaxResponseBody, defaultMaxResponseBody),
 	}
 	if g.Catalog != nil {
 		s.refresh = r.duration("catalog refresh", g.Catalog.Refresh, defaultRefresh)
+		s.resolveStability(r, g.Catalog)
 	}
 	s.identityLog = g.IdentityLog.resolve(r)
 	s.store = g.Store.resolve(r, s.name)

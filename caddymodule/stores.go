@@ -223,6 +223,10 @@ func (s *sharedStore) options() routing.LedgerOptions {
 				return
 			}
 			logger.Debug("the ownership store tells of changes; records are cached")
+			s.eachStarted(func(rt *runtime) { rt.catalogs.heard.everything() })
+		},
+		OnDocument: func(name string, version uint64) {
+			s.eachStarted(func(rt *runtime) { rt.catalogs.heard.note(name, version) })
 		},
 	}
 }
@@ -289,22 +293,22 @@ func (s *storeSettings) remembered() rememberedStore {
 // storeChanged tells the gateways on the store that it is another one than before, so that what they keep in it beside
 // the records is written anew.
 func (s *sharedStore) storeChanged() {
+	s.eachStarted((*runtime).storeChanged)
+}
+
+// eachStarted does something for each gateway on the store that was started.
+func (s *sharedStore) eachStarted(do func(*runtime)) {
 	s.mu.Lock()
 	started := slices.Clone(s.started)
 	s.mu.Unlock()
 	for _, rt := range started {
-		rt.storeChanged()
+		do(rt)
 	}
 }
 
 // registerNames has the gateways on the store register their names. Where that fails they try again by themselves.
 func (s *sharedStore) registerNames(ctx context.Context) {
-	s.mu.Lock()
-	started := slices.Clone(s.started)
-	s.mu.Unlock()
-	for _, rt := range started {
-		_ = rt.nameAll(ctx)
-	}
+	s.eachStarted(func(rt *runtime) { _ = rt.nameAll(ctx) })
 }
 
 // release gives the store back; the last one closes it.
