@@ -23,6 +23,8 @@ type catalogServer struct {
 	// offerings makes the catalog of a version.
 	offerings func(version int) string
 	down      bool
+	// stale: whatever validator is sent, nothing is modified.
+	stale bool
 	// meanwhile is what happens, once, after the answer was made and before it is sent.
 	meanwhile func()
 	asked     int
@@ -36,7 +38,7 @@ func serveCatalog(t *testing.T, offerings func(version int) string) *catalogServ
 		s.asked++
 		etag := fmt.Sprintf(`"%d"`, s.version)
 		body := fmt.Sprintf(`{"services":[%s]}`, offerings(s.version))
-		meanwhile, down := s.meanwhile, s.down
+		meanwhile, down, stale := s.meanwhile, s.down, s.stale
 		s.meanwhile = nil
 		s.mu.Unlock()
 		if down {
@@ -47,7 +49,7 @@ func serveCatalog(t *testing.T, offerings func(version int) string) *catalogServ
 			meanwhile()
 		}
 		w.Header().Set("ETag", etag)
-		if r.Header.Get("If-None-Match") == etag {
+		if condition := r.Header.Get("If-None-Match"); condition == etag || stale && condition != "" {
 			w.WriteHeader(http.StatusNotModified)
 			return
 		}

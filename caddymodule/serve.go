@@ -220,6 +220,7 @@ func (c *call) settle(response *backend.Response, err error) (answer, error) {
 		a.Delivered = !notReached(err)
 	} else {
 		said = readAnswer(response, c.rt.maxResponseBytes)
+		c.noteConflict(response, said)
 		a.Status, a.Object, a.Error, a.Operation, a.State = response.Status, said.Object, said.Error, said.Operation, said.State
 	}
 	crashpoint.Reach(crashpoint.BeforeClose)
