@@ -60,6 +60,8 @@ type call struct {
 	body            []byte
 	entry           *routing.Entry
 	broker          *broker
+	// gateways is what the header says that lists the gateways which the call has passed.
+	gateways []string
 }
 
 // run is a call's way: each step may answer, and what no step answered the backend does.
@@ -69,6 +71,9 @@ func (c *call) run(pathError error) answer {
 	}
 	if pathError != nil {
 		return c.refuse(pathError)
+	}
+	if err := c.checkLoop(); err != nil {
+		return c.refuse(err)
 	}
 	if err := c.checkVersion(); err != nil {
 		return c.refuse(err)
@@ -193,7 +198,7 @@ func (c *call) forward() (*backend.Response, error) {
 	ctx, cancel := context.WithDeadline(c.context(), c.start.Add(c.broker.timeout))
 	defer cancel()
 	ctx, finish := c.observeForward(ctx)
-	set := http.Header{osb.HeaderRequestIdentity: {c.requestIdentity}}
+	set := http.Header{osb.HeaderRequestIdentity: {c.requestIdentity}, osb.HeaderGateways: c.gateways}
 	if c.platform.defaultVersion != "" && c.lacksVersion() {
 		set[osb.HeaderAPIVersion] = []string{c.platform.defaultVersion}
 	}

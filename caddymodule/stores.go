@@ -154,8 +154,11 @@ type sharedStore struct {
 	store  routing.Store
 	ledger *routing.Ledger
 	// open opens the file of an embedded store; it does nothing when it is open already.
-	open     func() error
-	key      string
+	open    func() error
+	key     string
+	gateway string
+	// mark is how gateways of this name on this store know their own calls again.
+	mark     atomic.Pointer[gatewayMark]
 	identity *storeIdentity
 	warnings *storeWarnings
 	outage   outage
@@ -248,8 +251,9 @@ func takeStore(rt *runtime) (*sharedStore, error) {
 		return nil, err
 	}
 	value, _, err := stores.LoadOrNew(key, func() (caddy.Destructor, error) {
-		shared := &sharedStore{key: key, open: func() error { return nil }, counting: make(chan struct{}, 1)}
+		shared := &sharedStore{key: key, gateway: s.Gateway, open: func() error { return nil }, counting: make(chan struct{}, 1)}
 		shared.observer.Store(rt)
+		shared.mark.Store(newGatewayMark(s.Gateway, ""))
 		var err error
 		switch s.Kind {
 		case "memory":
