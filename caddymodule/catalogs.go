@@ -363,12 +363,8 @@ func (c *catalogs) publish() {
 // report logs the problems that are new and those that are gone.
 func (c *catalogs) report(merged *catalogmerge.Catalog) {
 	now := make(map[catalogmerge.Problem]bool, len(merged.Problems))
-	quarantined := 0
 	for _, problem := range merged.Problems {
 		now[problem] = true
-		if problem.Hard {
-			quarantined++
-		}
 		if !c.reported[problem] {
 			c.rt.logger.Warn("an offering is not published as its broker means it; its team has to mend it",
 				zap.String("backend", c.nameOf(problem.Backend)), zap.String("problem", problem.String()))
@@ -381,7 +377,8 @@ func (c *catalogs) report(merged *catalogmerge.Catalog) {
 		}
 	}
 	c.reported = now
-	c.rt.metrics.CatalogOfferings(c.rt.name, len(merged.Offerings), quarantined)
+	quarantined, warned := countOfferings(merged.Problems)
+	c.rt.metrics.CatalogOfferings(c.rt.name, len(merged.Offerings), quarantined, warned)
 }
 
 // nameOf returns the configured name of a backend by its stable id. The caller holds mu.
