@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/osb-gateway/caddy-osb-gateway/catalogmerge"
+	"github.com/osb-gateway/caddy-osb-gateway/routing"
 )
 
 // catalogServer is a broker that has nothing but a catalog.
@@ -27,7 +29,6 @@ type catalogServer struct {
 	stale bool
 	// meanwhile is what happens, once, after the answer was made and before it is sent.
 	meanwhile func()
-	asked     int
 }
 
 func serveCatalog(t *testing.T, offerings func(version int) string) *catalogServer {
@@ -35,7 +36,6 @@ func serveCatalog(t *testing.T, offerings func(version int) string) *catalogServ
 	s := &catalogServer{offerings: offerings}
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
-		s.asked++
 		etag := fmt.Sprintf(`"%d"`, s.version)
 		body := fmt.Sprintf(`{"services":[%s]}`, offerings(s.version))
 		meanwhile, down, stale := s.meanwhile, s.down, s.stale
@@ -71,12 +71,6 @@ func (s *catalogServer) interrupt(meanwhile func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.meanwhile = meanwhile
-}
-
-func (s *catalogServer) requests() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.asked
 }
 
 // offeringJSON is a sound offering. Its description has the version.
@@ -335,6 +329,76 @@ func TestPublishOnlyOnChange(t *testing.T) {
 	before := c.current()
 	if _, err := c.fetchOnce(t.Context(), c.entries[0]); err != nil || c.current().ETag == before.ETag {
 		t.Errorf("a change was not published: %v", err)
+	}
+}
+
+// rewound is a store that lost the last writes of a document, as a failover may.
+type rewound struct {
+	routing.Store
+	lost     string
+	document routing.Document
+}
+
+func (r *rewound) ReadDocument(ctx context.Context, name string) (routing.Document, error) {
+	if name == r.lost {
+		return r.document, nil
+	}
+	return r.Store.ReadDocument(ctx, name)
+}
+
+func (r *rewound) SwapDocument(ctx context.Context, name string, old uint64, data []byte) (routing.Document, bool, error) {
+	if name != r.lost {
+		return r.Store.SwapDocument(ctx, name, old, data)
+	}
+	if old != r.document.Version {
+		return r.document, false, nil
+	}
+	r.document = routing.Document{Version: old + 1, Data: data}
+	return r.document, true, nil
+}
+
+// TestStoreThatLostCopies: a copy that the store has in an older version, or not at all, does not take the place of the
+// one at hand, which is written again.
+func TestStoreThatLostCopies(t *testing.T) {
+	for name, all := range map[string]bool{"the last version": false, "all of it": true} {
+		t.Run(name, func(t *testing.T) {
+			server := serveCatalog(t, func(version int) string { return offeringJSON("a", "a", version) })
+			rt := startQuietGateway(t, server)
+			store := &rewound{Store: rt.store.store, lost: documentName("broker-0")}
+			present, err := store.Store.ReadDocument(t.Context(), store.lost)
+			if err != nil {
+				t.Fatal(err)
+			}
+			store.document = present
+			// Another gateway, on the store that forgets.
+			other := &runtime{
+				settings: rt.settings, logger: rt.logger, metrics: rt.metrics, brokers: rt.brokers, tracing: rt.tracing,
+				store: &sharedStore{store: store},
+			}
+			other.naming.Store(rt.named())
+			c := other.replica()
+			entry := c.entries[0]
+			c.recall(t.Context(), entry)
+			server.change()
+			if _, err := c.fetchOnce(t.Context(), entry); err != nil || store.document.Version != 2 {
+				t.Fatalf("fetching: %v, and version %d is stored", err, store.document.Version)
+			}
+			before := c.current()
+			if store.document = present; all {
+				store.document = routing.Document{}
+			}
+			c.look(t.Context(), entry, 0)
+			if c.current() != before || len(entry.soon.wanted) != 1 {
+				t.Errorf("the gateway shows %s, and asks the broker again: %d", c.current().Body, len(entry.soon.wanted))
+			}
+			if _, err := c.fetchOnce(t.Context(), entry); err != nil {
+				t.Fatal(err)
+			}
+			written, err := decodeDocument(store.document)
+			if err != nil || !written.Same(entry.copy) || c.current() != before {
+				t.Errorf("the store has %+v, %v; want what is shown", written, err)
+			}
+		})
 	}
 }
 
