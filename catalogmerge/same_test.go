@@ -2,6 +2,7 @@ package catalogmerge_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -78,5 +79,25 @@ func TestConfirmed(t *testing.T) {
 	}
 	if &confirmed.Offerings[0].Raw[0] != &before.Offerings[0].Raw[0] {
 		t.Error("the bytes are there twice")
+	}
+}
+
+// BenchmarkSame compares what a whole answer of ten offerings with ten plans each says with what was known.
+func BenchmarkSame(b *testing.B) {
+	services := make([]string, 10)
+	for i := range services {
+		plans := make([]string, 10)
+		for j := range plans {
+			plans[j] = fmt.Sprintf("plan-%d-%d/p%d", i, j, j)
+		}
+		services[i] = service(fmt.Sprintf("o%d", i), fmt.Sprintf("o%d", i), plans...)
+	}
+	before := refresh(b, nil, "b", noon, services...)
+	after := refresh(b, before, "b", noon.Add(time.Minute), services...)
+	b.ReportAllocs()
+	for b.Loop() {
+		if !after.Same(before) {
+			b.Fatal("they differ")
+		}
 	}
 }
