@@ -114,6 +114,8 @@ func parseAdmin(escapedPath, rawQuery string) (*adminRequest, error) {
 		request.verbs = readVerbs(adminBackends)
 	case slices.Equal(segments, []string{"store", "accept"}):
 		request.verbs = map[string]adminVerb{http.MethodPost: adminAcceptStore}
+	case slices.Equal(segments, []string{"catalog", "refresh"}):
+		request.verbs = map[string]adminVerb{http.MethodPost: adminRefresh}
 	case len(segments) == 3 && segments[0] == "backends" && segments[1] != "" && segments[2] == "accept":
 		request.verbs = map[string]adminVerb{http.MethodPost: adminAcceptBackend}
 		request.backend = segments[1]

@@ -149,7 +149,10 @@ func (rt *runtime) listBackends(known bool) []listedBackend {
 		id := published.Offerings[i].Backend
 		offerings[id] = append(offerings[id], i)
 	}
-	troubles := countTroubles(published.Problems)
+	problems := make(map[string][]catalogmerge.Problem)
+	for _, problem := range published.Problems {
+		problems[problem.Backend] = append(problems[problem.Backend], problem)
+	}
 	listed := make([]listedBackend, len(rt.backends))
 	for i, b := range rt.backends {
 		view := listedBackend{backendView: rt.viewBackend(b)}
@@ -158,7 +161,7 @@ func (rt *runtime) listBackends(known bool) []listedBackend {
 			view.Offerings++
 			view.Plans += len(published.Offerings[index].Plans)
 		}
-		view.Quarantined, view.Warned = troubles[id].quarantined, troubles[id].warned
+		view.Quarantined, view.Warned = countOfferings(problems[id])
 		if known && held != nil {
 			view.Known = &held.Known
 		}
@@ -177,30 +180,6 @@ func (c *catalogs) held(backend string) (string, *catalogmerge.Copy) {
 		}
 	}
 	return backend, nil
-}
-
-// troubles counts offerings with problems.
-type troubles struct{ quarantined, warned int }
-
-// countTroubles counts each offering of a backend once, by the worst that is wrong with it.
-func countTroubles(problems []catalogmerge.Problem) map[string]troubles {
-	type offering struct{ backend, offering string }
-	hard := make(map[offering]bool)
-	for _, problem := range problems {
-		of := offering{problem.Backend, problem.Offering}
-		hard[of] = hard[of] || problem.Hard
-	}
-	counted := make(map[string]troubles)
-	for of, isHard := range hard {
-		count := counted[of.backend]
-		if isHard {
-			count.quarantined++
-		} else {
-			count.warned++
-		}
-		counted[of.backend] = count
-	}
-	return counted
 }
 
 // flag reads a part of the query that is true or false; absent, it is false.

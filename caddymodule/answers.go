@@ -110,6 +110,10 @@ func (c *call) answerTo(err error) answer {
 		return answerToBroker(broker)
 	case errors.Is(err, errOvertaken):
 		return newAnswer(http.StatusUnprocessableEntity, codeConcurrency, concurrencyDescription)
+	case errors.Is(err, errLoop):
+		return c.answerToLoop()
+	case errors.Is(err, errTooManyGateways):
+		return newAnswer(http.StatusBadRequest, codeBadRequest, "The request has passed too many gateways.")
 	case errors.Is(err, errNoCatalog):
 		return newAnswer(http.StatusServiceUnavailable, codeBackendUnavailable,
 			"The catalogs of the service brokers are being fetched. Try again in a moment.").retryAfter()
@@ -217,6 +221,7 @@ func notReached(err error) bool {
 // relay makes the answer of a backend's. Most go up as they came.
 func (c *call) relay(response *backend.Response, said osb.Answer) answer {
 	status := response.Status
+	delete(response.Header, osb.HeaderGateways) // is between gateways
 	switch {
 	case status == http.StatusUnauthorized || status == http.StatusProxyAuthRequired || status/100 == 3:
 		a := newAnswer(http.StatusBadGateway, codeBackendFailed, "The service broker refused the broker in front of it.")
@@ -297,6 +302,7 @@ func (c *call) catalog() answer {
 	}
 	view := published.views[c.platform.name]
 	header := http.Header{"Etag": {view.ETag}}
+	c.tellGateways(header)
 	if view.Secret {
 		header.Set("Cache-Control", "no-store")
 	}

@@ -79,6 +79,8 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //
 //		catalog {
 //			refresh <duration>
+//			incomplete <serve|refuse>
+//			withdraw_after <duration>
 //			on_name_conflict <quarantine|prefix>
 //			materialize_defaults
 //		}

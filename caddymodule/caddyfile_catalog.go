@@ -13,6 +13,10 @@ func (c *CatalogConfig) parse(b *block) error {
 	switch b.name {
 	case "refresh":
 		return b.once((*string)(&c.Refresh))
+	case "incomplete":
+		return b.oneOf(&c.Incomplete, "serve", "refuse")
+	case "withdraw_after":
+		return b.once((*string)(&c.WithdrawAfter))
 	case "on_name_conflict":
 		return b.oneOf(&c.OnNameConflict, conflictQuarantine, conflictPrefix)
 	case "materialize_defaults":

@@ -3,7 +3,6 @@ package caddymodule
 import (
 	"context"
 	"math/rand/v2"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,6 +27,8 @@ type catalogs struct {
 	mu      sync.Mutex
 	entries []*catalogEntry // in the order of the configuration
 	named   *naming         // nil until the names are resolved
+	// heard is what the store told of its copies and nobody has looked at yet.
+	heard hearing
 	// reported are the problems that were logged, so that each is logged once and again only on change.
 	reported map[catalogmerge.Problem]bool
 }
@@ -42,9 +43,15 @@ type catalogEntry struct {
 	newURL bool
 	// exposed is the copy as platforms see it.
 	exposed *catalogmerge.Exposed
-	// fetching is held while the catalog is fetched and taken over, so that fetches do so one after the other. It is
-	// taken before catalogs.mu.
+	// fetching is held while the catalog is fetched and taken over, so that fetches do so one after the other.
 	fetching sync.Mutex
+	// storing is held while the store is asked for the copy or given one, so that the version is known before anybody
+	// looks at it. It is taken after fetching and before catalogs.mu.
+	storing sync.Mutex
+	// soon has the catalog fetched before its time; see hurry.go.
+	soon *hurry
+	// fresh: the copy says something else than what is published.
+	fresh bool
 	// failing is the last fetch's error, and warned the last trouble with the copy in the store, as they were logged.
 	failing, warned string
 }
@@ -52,8 +59,9 @@ type catalogEntry struct {
 // knownCatalog is what a reload hands on of a backend's catalog.
 type knownCatalog struct {
 	copy *catalogmerge.Copy
-	// version is that of the copy's document in the store.
+	// version is that of the copy's document in the store, unsaved: the copy says something that the document may not.
 	version uint64
+	unsaved bool
 	// asked: the store has said whether it has a copy.
 	asked bool
 	// tried: a fetch has ended, well or badly.
@@ -81,14 +89,22 @@ type publication struct {
 	outlooks map[string]*outlook
 }
 
+// same tells whether two publications tell calls the same.
+func (p *publication) same(other *publication) bool {
+	return p.Catalog == other.Catalog && p.named == other.named && p.servable == other.servable && p.complete == other.complete
+}
+
 // Complete tells whether the catalog of every backend is known. It implements routing.Directory.
 func (p *publication) Complete() bool { return p.complete }
 
 func newCatalogs(rt *runtime) *catalogs {
 	c := &catalogs{rt: rt, reported: make(map[catalogmerge.Problem]bool)}
 	for _, b := range rt.backends {
-		c.entries = append(c.entries, &catalogEntry{broker: rt.brokers[b.name], id: b.name})
+		c.entries = append(c.entries, &catalogEntry{
+			broker: rt.brokers[b.name], id: b.name, soon: newHurry(), fresh: true,
+		})
 	}
+	c.heard.wake = make(chan struct{}, 1)
 	c.published.Store(&publication{Catalog: catalogmerge.Merge(nil, nil)})
 	return c
 }
@@ -116,11 +132,13 @@ func (c *catalogs) inherit(before *catalogs) {
 	defer c.mu.Unlock()
 	for _, entry := range c.entries {
 		if old, ok := known[identify(entry)]; ok {
+			taken := old.copy
+			old.copy = nil
 			entry.knownCatalog = old
-			entry.take(old.copy)
+			entry.take(taken)
 		}
 		if !sameStore {
-			entry.asked, entry.version, entry.goodURL = false, 0, ""
+			entry.asked, entry.version, entry.unsaved, entry.goodURL = false, 0, false, ""
 		}
 		if entry.copy == nil {
 			// Another gateway may have written one since, with which that at the URL must be compared.
@@ -128,12 +146,14 @@ func (c *catalogs) inherit(before *catalogs) {
 			entry.tried, entry.waived = entry.tried || wasServable, wasServable
 		}
 	}
+	c.heard.everything() // what the gateway before this one heard last, it may not have looked at
 	c.publish()
 }
 
 // run fetches each backend's catalog again and again until ctx ends, each on its own.
 func (c *catalogs) run(ctx context.Context, group *sync.WaitGroup) {
 	c.began = time.Now()
+	group.Go(func() { c.listen(ctx) })
 	for _, entry := range c.entries {
 		group.Go(func() { c.follow(ctx, entry) })
 	}
@@ -147,8 +167,12 @@ func (c *catalogs) follow(ctx context.Context, entry *catalogEntry) {
 		timer := time.NewTimer(pace.wait(c.refresh(ctx, entry)))
 		select {
 		case <-timer.C:
+		case <-entry.soon.wanted:
+			entry.soon.pause(ctx)
 		case <-ctx.Done():
-			timer.Stop()
+		}
+		timer.Stop()
+		if ctx.Err() != nil {
 			return
 		}
 	}
@@ -177,6 +201,11 @@ func (e *catalogEntry) take(taken *catalogmerge.Copy) {
 		renamed.Backend = e.id
 		taken = &renamed
 	}
+	if taken.Same(e.copy) && taken != nil {
+		taken = e.copy.Confirmed(taken)
+	} else {
+		e.fresh = e.fresh || taken != e.copy
+	}
 	e.copy = taken
 }
 
@@ -188,7 +217,7 @@ func (c *catalogs) name(named *naming) {
 	for _, entry := range c.entries {
 		if id := string(named.backendIDs[entry.broker.name]); id != entry.id {
 			entry.id = id
-			entry.asked, entry.version = false, 0 // that was another id's copy in the store
+			entry.asked, entry.version, entry.unsaved = false, 0, false // that was another id's copy in the store
 		}
 		entry.take(entry.copy)
 	}
@@ -198,30 +227,42 @@ func (c *catalogs) name(named *naming) {
 
 // refresh fetches a catalog once. It tells whether a catalog of the backend is known.
 func (c *catalogs) refresh(ctx context.Context, entry *catalogEntry) bool {
+	known, _ := c.fetchOnce(ctx, entry)
+	return known
+}
+
+// fetchOnce fetches a catalog, takes it over and publishes what comes of it. It tells whether a catalog of the backend
+// is known, and why the fetch failed.
+func (c *catalogs) fetchOnce(ctx context.Context, entry *catalogEntry) (known bool, err error) {
 	entry.fetching.Lock()
 	defer entry.fetching.Unlock()
-	c.mu.Lock()
-	before := entry.copy
-	c.mu.Unlock()
-	after, err := c.fetch(ctx, entry)
+	f, err := c.fetch(ctx, entry)
 	if ctx.Err() != nil {
-		return true
+		return true, ctx.Err()
 	}
+	var after *catalogmerge.Copy
 	if err == nil {
-		after = c.remember(ctx, entry, before, after)
+		after = c.remember(ctx, entry, f)
 	}
-	defer c.noteURL(ctx, entry, err == nil) // after mu was let go of
+	defer func() { c.noteURL(ctx, entry, err == nil) }() // after mu was let go of
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	entry.tried = true
 	c.note(entry, err)
 	c.judge(entry, err)
 	if err == nil {
-		entry.take(after)
-		c.rt.metrics.CatalogFetched(c.rt.name, entry.broker.name, after.FetchedAt)
+		c.adopt(entry, after)
 	}
 	c.publish()
-	return entry.copy != nil && entry.asked
+	return entry.copy != nil && entry.asked, err
+}
+
+// adopt makes a copy the backend's. The caller holds mu.
+func (c *catalogs) adopt(entry *catalogEntry, taken *catalogmerge.Copy) {
+	entry.take(taken)
+	if entry.copy != nil {
+		c.rt.metrics.CatalogFetched(c.rt.name, entry.broker.name, entry.copy.FetchedAt)
+	}
 }
 
 // ask sends one fetch of a catalog.
@@ -234,14 +275,28 @@ func (c *catalogs) ask(ctx context.Context, b *broker, etag string) (body []byte
 	return body, newETag, same, err
 }
 
-// fetch asks a backend for its catalog and returns the copy that follows the one before.
-func (c *catalogs) fetch(ctx context.Context, entry *catalogEntry) (*catalogmerge.Copy, error) {
+// fetched is a good answer to a fetch, and the copy that follows from it.
+type fetched struct {
+	broker *broker
+	// before is the copy that the answer was judged by, and version that of its document when the fetch began.
+	before  *catalogmerge.Copy
+	version uint64
+	// body is nil where the backend said that the copy is still good.
+	body  []byte
+	etag  string
+	at    time.Time
+	after *catalogmerge.Copy
+}
+
+// fetch asks a backend for its catalog and makes the copy that follows the one before.
+func (c *catalogs) fetch(ctx context.Context, entry *catalogEntry) (*fetched, error) {
 	b := entry.broker
 	c.mu.Lock()
-	before, tried, id := entry.copy, entry.tried, entry.id
-	etag := ""
-	if before != nil && !entry.refused && entry.goodURL == b.url.String() {
-		etag = before.ETag // at another URL it may be another catalog's; and a suspect backend has to show its own
+	f := &fetched{broker: b, before: entry.copy, version: entry.version}
+	tried, id, etag := entry.tried, entry.id, ""
+	doubts, whole := entry.soon.doubt()
+	if f.before != nil && !entry.refused && entry.goodURL == b.url.String() && !whole {
+		etag = f.before.ETag // at another URL it may be another catalog's; and a suspect backend has to show its own
 	}
 	c.mu.Unlock()
 	body, newETag, notModified, err := c.ask(ctx, b, etag)
@@ -249,77 +304,94 @@ func (c *catalogs) fetch(ctx context.Context, entry *catalogEntry) (*catalogmerg
 		return nil, err
 	}
 	if !notModified {
-		if before, err = c.guarded(ctx, entry, before, body); err != nil {
+		f.body, f.etag = body, newETag
+		if err := c.guarded(ctx, entry, f); err != nil {
 			return nil, err
 		}
 	}
-	if notModified && before != nil {
-		return catalogmerge.Touch(before, answered(nil, "", time.Now())), nil
+	f.at = time.Now()
+	began := f.at
+	if !tried {
+		// Nothing is published before the first round is over. What is new in it came at the same time, so that of two
+		// backends that claim one id the one listed first has it, and not the one that answered first.
+		began = c.began
 	}
-	if tried {
-		return catalogmerge.Refresh(before, id, answered(body, newETag, time.Now()))
-	}
-	// Nothing is published before the first round is over. What is new in it came at the same time, so that of two
-	// backends that claim one id the one listed first has it, and not the one that answered first.
-	after, err := catalogmerge.Refresh(before, id, answered(body, newETag, c.began))
+	f.after, err = f.follow(f.before, id, began, c.rt.withdrawAfter)
 	if err != nil {
 		return nil, err
 	}
-	return catalogmerge.Touch(after, answered(nil, "", time.Now())), nil
+	entry.soon.settle(doubts)
+	return f, nil
 }
 
-// answered is an answer to a fetch of a catalog.
-func answered(body []byte, etag string, at time.Time) catalogmerge.Fetch {
-	return catalogmerge.Fetch{Body: body, ETag: etag, At: at, WithdrawAfter: defaultWithdrawAfter}
+// follow returns the copy that follows another one by the answer. What is new in it was seen at the time began.
+func (f *fetched) follow(
+	before *catalogmerge.Copy, id string, began time.Time, withdrawAfter time.Duration,
+) (*catalogmerge.Copy, error) {
+	answer := f.broker.answered(f.body, f.etag, began, withdrawAfter)
+	var after *catalogmerge.Copy
+	if f.body == nil {
+		after = catalogmerge.Touch(before, answer)
+	} else {
+		var err error
+		if after, err = catalogmerge.Refresh(before, id, answer); err != nil {
+			return nil, err
+		}
+	}
+	if !began.Equal(f.at) {
+		after = catalogmerge.Touch(after, f.broker.answered(nil, "", f.at, withdrawAfter))
+	}
+	return after, nil
 }
 
-// publish merges what is known. The caller holds mu.
+// answered is an answer of the backend to a fetch of its catalog.
+func (b *broker) answered(body []byte, etag string, at time.Time, withdrawAfter time.Duration) catalogmerge.Fetch {
+	return catalogmerge.Fetch{Body: body, ETag: etag, At: at, WithdrawAfter: withdrawAfter, Policy: b.policy}
+}
+
+// publish shows calls what is known. It merges the copies anew only where one of them says something else than before.
+// The caller holds mu.
 func (c *catalogs) publish() {
-	exposed := make([]*catalogmerge.Exposed, len(c.entries))
-	next := &publication{named: c.named, servable: true, complete: true}
-	known := false
-	for i, entry := range c.entries {
-		entry.exposed = catalogmerge.Expose(entry.copy, entry.broker.policy, c.rt.catalogPolicy, entry.exposed)
-		exposed[i] = entry.exposed
+	before := c.current()
+	next := &publication{Catalog: before.Catalog, views: before.views, named: c.named, servable: true, complete: true}
+	known, fresh := false, false
+	for _, entry := range c.entries {
+		fresh, entry.fresh = fresh || entry.fresh, false
 		if entry.copy != nil {
 			known = true
 			continue
 		}
 		next.complete = false
-		// A backend that was never seen good holds nobody up once it was tried; one that may have been published before
-		// does.
-		if !entry.tried || !entry.waived && (!entry.asked || entry.version != 0) {
+		// A backend that was never seen good holds nobody up once it was tried, unless it is to; one that may have been
+		// published before does.
+		if c.rt.refuseIncomplete || !entry.tried || !entry.waived && (!entry.asked || entry.version != 0) {
 			next.servable = false
 		}
 	}
 	next.servable = next.servable && known
-	next.Catalog = catalogmerge.Merge(exposed, c.rt.catalogPolicy)
-	next.views = viewsByName(next.Catalog, c.rt.platforms)
-	next.look(c.rt)
-	c.published.Store(next)
-	c.report(next.Catalog)
+	if fresh {
+		exposed := make([]*catalogmerge.Exposed, len(c.entries))
+		for i, entry := range c.entries {
+			entry.exposed = catalogmerge.Expose(entry.copy, entry.broker.policy, c.rt.catalogPolicy, entry.exposed)
+			exposed[i] = entry.exposed
+		}
+		next.Catalog = catalogmerge.Merge(exposed, c.rt.catalogPolicy)
+		next.views = viewsByName(next.Catalog, c.rt.platforms)
+		c.report(next.Catalog)
+	}
+	if !next.same(before) {
+		next.look(c.rt)
+		c.published.Store(next)
+	}
 }
 
 // report logs the problems that are new and those that are gone.
 func (c *catalogs) report(merged *catalogmerge.Catalog) {
 	now := make(map[catalogmerge.Problem]bool, len(merged.Problems))
-	// An offering may have several problems, and one that is unreadable is known by its place alone.
-	quarantined := make(map[[3]string]bool)
 	for _, problem := range merged.Problems {
 		now[problem] = true
-		if problem.Hard {
-			place, _, _ := strings.Cut(problem.Path, ".")
-			if problem.Offering != "" {
-				place = ""
-			}
-			quarantined[[3]string{problem.Backend, problem.Offering, place}] = true
-		}
 		if !c.reported[problem] {
-			message := "an offering is not published as its broker means it; its team has to mend it"
-			if !problem.Hard {
-				message = "an offering is published, but some platforms may misread it"
-			}
-			c.rt.logger.Warn(message,
+			c.rt.logger.Warn(whatItMeans(problem),
 				zap.String("backend", c.nameOf(problem.Backend)), zap.String("problem", problem.String()))
 		}
 	}
@@ -330,7 +402,21 @@ func (c *catalogs) report(merged *catalogmerge.Catalog) {
 		}
 	}
 	c.reported = now
-	c.rt.metrics.CatalogOfferings(c.rt.name, len(merged.Offerings), len(quarantined))
+	quarantined, warned := countOfferings(merged.Problems)
+	c.rt.metrics.CatalogOfferings(c.rt.name, len(merged.Offerings), quarantined, warned)
+}
+
+// whatItMeans says what comes of a problem, and whose it is.
+func whatItMeans(problem catalogmerge.Problem) string {
+	switch {
+	case problem.Hard:
+		return "an offering is not published as its broker means it; its team has to mend it"
+	case problem.Rule == catalogmerge.RuleNoMatch:
+		return "the configuration names something that the broker's catalog does not have"
+	case problem.Rule == catalogmerge.RuleOfferingName:
+		return "an offering is published under another name, because its own is taken"
+	}
+	return "an offering is published, but some platforms may misread it"
 }
 
 // nameOf returns the configured name of a backend by its stable id. The caller holds mu.

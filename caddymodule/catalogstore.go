@@ -3,7 +3,6 @@ package caddymodule
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"go.uber.org/zap"
 
@@ -29,6 +28,8 @@ func (c *catalogs) recall(ctx context.Context, entry *catalogEntry) {
 	if c.rt.named() == nil {
 		return // nobody knows yet under which name the copy is kept
 	}
+	entry.storing.Lock()
+	defer entry.storing.Unlock()
 	c.mu.Lock()
 	asked := entry.asked && (entry.copy != nil || entry.version == 0 && entry.tried)
 	id := entry.id
@@ -36,16 +37,8 @@ func (c *catalogs) recall(ctx context.Context, entry *catalogEntry) {
 	if asked {
 		return
 	}
-	document, err := c.rt.store.store.ReadDocument(ctx, documentName(id))
+	document, stored, err := c.readStored(ctx, entry, id)
 	if err != nil {
-		c.warn(ctx, entry, "the store does not give the last good catalog", err)
-		return
-	}
-	stored, err := decodeDocument(document)
-	if err != nil {
-		// It was published once, but this gateway cannot read it: it must not be left out quietly, nor overwritten by
-		// less.
-		c.warn(ctx, entry, "the last good catalog in the store cannot be read", err)
 		return
 	}
 	c.mu.Lock()
@@ -59,14 +52,34 @@ func (c *catalogs) recall(ctx context.Context, entry *catalogEntry) {
 		entry.take(nil)
 		entry.broker.suspect.Store(true)
 	}
+	entry.unsaved = entry.copy != nil && !entry.copy.Same(stored)
 	if stored != nil && (entry.copy == nil || stored.FetchedAt.After(entry.copy.FetchedAt)) {
-		entry.take(stored)
+		c.adopt(entry, stored)
+		entry.unsaved = false
 	}
 	if entry.copy == nil {
 		entry.broker.suspect.Store(false) // there is nothing to compare with
 	}
 	entry.version = document.Version
 	c.publish()
+}
+
+// readStored reads the store's copy of a catalog. An error was logged.
+func (c *catalogs) readStored(
+	ctx context.Context, entry *catalogEntry, id string,
+) (document routing.Document, stored *catalogmerge.Copy, err error) {
+	document, err = c.rt.store.store.ReadDocument(ctx, documentName(id))
+	if err != nil {
+		c.warn(ctx, entry, "the store does not give the last good catalog", err)
+		return document, nil, err
+	}
+	stored, err = decodeDocument(document)
+	if err != nil {
+		// It was published once, but this gateway cannot read it: it must not be left out quietly, nor overwritten by
+		// less.
+		c.warn(ctx, entry, "the last good catalog in the store cannot be read", err)
+	}
+	return document, stored, err
 }
 
 func decodeDocument(document routing.Document) (*catalogmerge.Copy, error) {
@@ -76,60 +89,76 @@ func decodeDocument(document routing.Document) (*catalogmerge.Copy, error) {
 	return catalogmerge.DecodeCopy(document.Data)
 }
 
-// remember writes a copy to the store, if it says something new, and returns the copy to go by: another replica may
-// have written a later one.
-func (c *catalogs) remember(
-	ctx context.Context, entry *catalogEntry, before, after *catalogmerge.Copy,
-) *catalogmerge.Copy {
+// remember writes what was fetched to the store, if it says something new, and returns the copy to go by. The write
+// counts only if the stored copy is still the one that was there when the fetch began. If it is not, another gateway
+// has written one that may be of a later answer: see overtaken.
+func (c *catalogs) remember(ctx context.Context, entry *catalogEntry, f *fetched) *catalogmerge.Copy {
+	entry.storing.Lock()
+	defer entry.storing.Unlock()
 	c.mu.Lock()
-	version, asked := entry.version, entry.asked
+	version, asked, unsaved, theirs := entry.version, entry.asked, entry.unsaved, entry.copy
 	c.mu.Unlock()
-	if !asked || version != 0 && sameButForTime(before, after) {
-		return after
+	switch {
+	case !asked:
+		return f.after
+	case version != f.version && theirs != nil:
+		return c.overtaken(entry, f, theirs)
+	case version != 0 && !unsaved && f.after.Same(f.before):
+		return f.after
 	}
-	data, err := after.Encode()
+	data, err := f.after.Encode()
 	if err == nil {
 		var document routing.Document
 		var swapped bool
-		document, swapped, err = c.rt.store.store.SwapDocument(ctx, documentName(after.Backend), version, data)
+		document, swapped, err = c.rt.store.store.SwapDocument(ctx, documentName(f.after.Backend), version, data)
 		if err == nil {
-			return c.adopt(ctx, entry, after, document, swapped)
+			return c.written(ctx, entry, f, document, swapped)
 		}
 	}
 	c.warn(ctx, entry, "the catalog cannot be kept in the store", err)
-	return after
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	entry.unsaved = true
+	return f.after
 }
 
-// adopt takes note of what the store has after a write.
-func (c *catalogs) adopt(
-	ctx context.Context, entry *catalogEntry, ours *catalogmerge.Copy, document routing.Document, swapped bool,
+// written takes note of what the store has after a write.
+func (c *catalogs) written(
+	ctx context.Context, entry *catalogEntry, f *fetched, document routing.Document, swapped bool,
 ) *catalogmerge.Copy {
+	var theirs *catalogmerge.Copy
 	if !swapped {
-		theirs, err := decodeDocument(document)
-		if err != nil {
+		var err error
+		if theirs, err = decodeDocument(document); err != nil {
 			c.warn(ctx, entry, "the catalog that another gateway wrote cannot be read", err)
-			return ours
-		}
-		if theirs != nil {
-			ours = theirs
+			return f.after
 		}
 	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	entry.version = document.Version // 0 if the store lost it: then the next fetch writes it anew
-	return ours
+	entry.version = document.Version
+	entry.unsaved = !swapped && theirs == nil // the store lost it: the next fetch writes it anew
+	c.mu.Unlock()
+	if theirs != nil {
+		return c.overtaken(entry, f, theirs)
+	}
+	return f.after
 }
 
-// sameButForTime tells whether two copies differ in nothing but when they were fetched.
-func sameButForTime(before, after *catalogmerge.Copy) bool {
-	if before == nil {
-		return false
+// overtaken returns the copy to go by when another gateway wrote one during the fetch. Which of the two answers is the
+// later one nobody can tell, and clocks differ. If the answer says of their copy that nothing has changed, both are
+// the same. If not, theirs stands, and the backend is asked again: that answer is later than theirs.
+func (c *catalogs) overtaken(entry *catalogEntry, f *fetched, theirs *catalogmerge.Copy) *catalogmerge.Copy {
+	if f.body != nil && guard(entry.broker, theirs, f.body, c.rt.withdrawAfter) == nil {
+		ours, err := f.follow(theirs, theirs.Backend, f.at, c.rt.withdrawAfter)
+		if err == nil && ours.Same(theirs) {
+			return ours
+		}
 	}
-	touched := *after
-	touched.FetchedAt = before.FetchedAt
-	a, errBefore := before.Encode()
-	b, errAfter := touched.Encode()
-	return errBefore == nil && errAfter == nil && slices.Equal(a, b)
+	if f.body == nil && theirs.Same(f.before) {
+		return theirs.Confirmed(f.after)
+	}
+	entry.soon.want()
+	return theirs
 }
 
 // warn logs trouble with a catalog's copy in the store, once and again only on change. That the store does not answer

@@ -60,6 +60,8 @@ type checkedPolicy struct {
 	options   *catalogmerge.Options
 	// earlier is what the gateway that runs knows, by the backends' names here; nil if none was asked.
 	earlier map[string]*catalogmerge.Copy
+	// withdrawAfter is how long an offering must be missing before it leaves.
+	withdrawAfter time.Duration
 }
 
 // check reads the catalogs and merges them.
@@ -71,7 +73,7 @@ func (p *checkedPolicy) check(ctx context.Context, source catalogSource) *checke
 	now := time.Now()
 	for i, b := range p.backends {
 		found.Backends[i].Name = b.name
-		reading.Go(func() { found.Backends[i].read(ctx, source, b, p.earlier[b.name], now) })
+		reading.Go(func() { found.Backends[i].read(ctx, source, b, p, now) })
 	}
 	reading.Wait()
 	exposed := make([]*catalogmerge.Exposed, len(p.backends))
@@ -94,16 +96,16 @@ func (p *checkedPolicy) check(ctx context.Context, source catalogSource) *checke
 
 // read takes a backend's catalog in, as the one that follows what is known of earlier ones.
 func (c *checkedBackend) read(
-	ctx context.Context, source catalogSource, b *backendSettings, earlier *catalogmerge.Copy, now time.Time,
+	ctx context.Context, source catalogSource, b *backendSettings, p *checkedPolicy, now time.Time,
 ) {
 	body, err := source.catalog(ctx, b.name)
 	if err == nil {
-		id := b.name
+		id, earlier := b.name, p.earlier[b.name]
 		if earlier != nil {
 			id = earlier.Backend
 		}
 		c.copy, err = catalogmerge.Refresh(earlier, id, catalogmerge.Fetch{
-			Body: body, At: now, WithdrawAfter: defaultWithdrawAfter, Policy: b.policy,
+			Body: body, At: now, WithdrawAfter: p.withdrawAfter, Policy: b.policy,
 		})
 	}
 	if err != nil {

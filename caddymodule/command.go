@@ -61,7 +61,7 @@ func setUpCommands(root *cobra.Command) {
 	root.RunE = func(command *cobra.Command, _ []string) error { return command.Help() }
 	root.AddCommand(
 		statusCommand(flags), showCommand(flags), forgetCommand(flags), store, acceptBackendCommand(flags),
-		checkCommand(flags),
+		checkCommand(flags), refreshCommand(flags),
 	)
 }
 

@@ -83,7 +83,9 @@ func (f *checkFlags) check(ctx context.Context) (*checkReport, error) {
 		if err != nil {
 			return nil, err
 		}
-		policy := &checkedPolicy{backends: backends, options: &catalogmerge.Options{Gateway: defaultName}}
+		policy := &checkedPolicy{
+			backends: backends, options: &catalogmerge.Options{Gateway: defaultName}, withdrawAfter: defaultWithdrawAfter,
+		}
 		return &checkReport{Gateways: []*checkedGateway{policy.check(ctx, saved)}}, nil
 	}
 	config, _, _, err := caddycmd.LoadConfig(f.config, f.adapter)
@@ -119,7 +121,10 @@ func (f *checkFlags) check(ctx context.Context) (*checkReport, error) {
 func (f *checkFlags) checkGateway(
 	ctx context.Context, config []byte, gateway *Gateway, settings *settings,
 ) (*checkedGateway, error) {
-	policy := &checkedPolicy{backends: settings.backends, platforms: settings.platforms, options: settings.catalogPolicy}
+	policy := &checkedPolicy{
+		backends: settings.backends, platforms: settings.platforms, options: settings.catalogPolicy,
+		withdrawAfter: settings.withdrawAfter,
+	}
 	var running *runningGateway
 	if f.against != "" {
 		// The configuration that is checked says where its own endpoint is, mostly that of the one that runs.

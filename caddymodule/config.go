@@ -158,6 +158,11 @@ type HeaderConfig struct {
 type CatalogConfig struct {
 	// How often each backend's catalog is fetched, give or take a tenth. Default: `60s`.
 	Refresh Duration `json:"refresh,omitempty"`
+	// What happens while a backend was never yet seen good: `serve` (the default) shows the offerings of the others,
+	// `refuse` answers 503 until each backend was seen good once.
+	Incomplete string `json:"incomplete,omitempty"`
+	// How long an offering must be missing from its broker's catalog before it leaves the merged one. Default: `10m`.
+	WithdrawAfter Duration `json:"withdraw_after,omitempty"`
 	// What becomes of an offering whose name another backend published first: `quarantine` leaves it out, `prefix` names
 	// it `<backend>-<name>`. Default: `quarantine`.
 	OnNameConflict string `json:"on_name_conflict,omitempty"`

@@ -29,11 +29,11 @@ func (e *otherBrokerError) Error() string {
 
 // guard refuses a catalog that shares no offering with the last good one. An empty catalog shares none; where there is
 // no last good one, or it has no offerings, nothing is refused.
-func guard(b *broker, before *catalogmerge.Copy, body []byte) error {
+func guard(b *broker, before *catalogmerge.Copy, body []byte, withdrawAfter time.Duration) error {
 	if before == nil || len(before.Offerings) == 0 {
 		return nil
 	}
-	found, err := catalogmerge.Refresh(nil, before.Backend, answered(body, "", time.Now()))
+	found, err := catalogmerge.Refresh(nil, before.Backend, b.answered(body, "", time.Now(), withdrawAfter))
 	if err != nil {
 		return err // no catalog at all
 	}
@@ -43,18 +43,14 @@ func guard(b *broker, before *catalogmerge.Copy, body []byte) error {
 	return &otherBrokerError{backend: b.name, had: len(before.Offerings), has: len(found.Known.Offerings)}
 }
 
-// guarded returns the last good copy that a catalog may follow: the one before, or one that another gateway wrote
-// since.
-func (c *catalogs) guarded(
-	ctx context.Context, entry *catalogEntry, before *catalogmerge.Copy, body []byte,
-) (*catalogmerge.Copy, error) {
-	err := guard(entry.broker, before, body)
-	if _, other := errors.AsType[*otherBrokerError](err); other {
-		if theirs := c.accepted(ctx, entry); theirs != nil {
-			before, err = theirs, guard(entry.broker, theirs, body)
-		}
+// guarded refuses a catalog that must not follow the last good copy: neither the one that this gateway knows, nor one
+// that another wrote since, which takes its place.
+func (c *catalogs) guarded(ctx context.Context, entry *catalogEntry, f *fetched) error {
+	err := guard(entry.broker, f.before, f.body, c.rt.withdrawAfter)
+	if _, other := errors.AsType[*otherBrokerError](err); other && c.accepted(ctx, entry, f) {
+		err = guard(entry.broker, f.before, f.body, c.rt.withdrawAfter)
 	}
-	return before, err
+	return err
 }
 
 // shares tells whether a copy ever had one of the last good offerings of another.
@@ -65,28 +61,17 @@ func shares(good, other *catalogmerge.Copy) bool {
 	})
 }
 
-// accepted returns the copy that another gateway wrote since ours, if the store has one: an operator may have accepted
-// the new catalog there.
-func (c *catalogs) accepted(ctx context.Context, entry *catalogEntry) *catalogmerge.Copy {
-	c.mu.Lock()
-	version, asked, id := entry.version, entry.asked, entry.id
-	c.mu.Unlock()
-	if !asked {
-		return nil
-	}
-	document, err := c.rt.store.store.ReadDocument(ctx, documentName(id))
-	if err != nil || document.Version == version {
-		return nil
-	}
-	stored, err := decodeDocument(document)
-	if err != nil || stored == nil {
-		return nil
-	}
+// accepted takes the copy that another gateway wrote since the fetch began, if the store has one: an operator may have
+// accepted the new catalog there.
+func (c *catalogs) accepted(ctx context.Context, entry *catalogEntry, f *fetched) bool {
+	c.look(ctx, entry, 0)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	entry.version = document.Version
-	entry.take(stored)
-	return entry.copy
+	if !entry.asked || entry.version == f.version || entry.copy == nil {
+		return false
+	}
+	f.before, f.version = entry.copy, entry.version
+	return true
 }
 
 // doubt suspects the backends whose URL never gave a good catalog, or gave another broker's since, although there is,
@@ -160,7 +145,7 @@ func (c *catalogs) noteURL(ctx context.Context, entry *catalogEntry, good bool) 
 
 // acceptBackend takes a backend's catalog as it is, because an operator says that the broker at the URL is meant: what
 // it published before leaves the catalog at once, and still routes calls. It may be repeated. The other gateways on the
-// store follow with their next fetch.
+// store show it as soon as they hear of it.
 func (rt *runtime) acceptBackend(ctx context.Context, name string) error {
 	if rt.named() == nil {
 		return fmt.Errorf("backend %q: %w", name, errNames)
@@ -184,6 +169,8 @@ func (c *catalogs) accept(ctx context.Context, entry *catalogEntry) error {
 	if err != nil {
 		return fmt.Errorf("fetching its catalog: %w", err)
 	}
+	entry.storing.Lock()
+	defer entry.storing.Unlock()
 	for ctx.Err() == nil {
 		after, document, swapped, err := c.acceptOver(ctx, entry, body, etag)
 		if err != nil {
@@ -193,11 +180,10 @@ func (c *catalogs) accept(ctx context.Context, entry *catalogEntry) error {
 			continue
 		}
 		c.mu.Lock()
-		entry.version, entry.asked, entry.tried = document.Version, true, true
-		entry.take(after)
+		entry.version, entry.unsaved, entry.asked, entry.tried = document.Version, false, true, true
+		c.adopt(entry, after)
 		c.note(entry, nil)
 		c.judge(entry, nil)
-		c.rt.metrics.CatalogFetched(c.rt.name, entry.broker.name, after.FetchedAt)
 		c.publish()
 		c.mu.Unlock()
 		c.noteURL(ctx, entry, true)
@@ -226,12 +212,12 @@ func (c *catalogs) acceptOver(
 	if stored != nil {
 		before = stored
 	}
-	if guard(entry.broker, before, body) != nil {
+	if guard(entry.broker, before, body, c.rt.withdrawAfter) != nil {
 		withdrawn := *before
 		withdrawn.Offerings, withdrawn.Problems = nil, nil
 		before = &withdrawn
 	}
-	after, err := catalogmerge.Refresh(before, id, answered(body, etag, time.Now()))
+	after, err := catalogmerge.Refresh(before, id, entry.broker.answered(body, etag, time.Now(), c.rt.withdrawAfter))
 	if err != nil {
 		return nil, document, false, err
 	}

@@ -255,6 +255,7 @@ func (i *storeIdentity) unanswered(ctx context.Context, known routing.Known, err
 		i.mu.Lock()
 		i.status = status
 		i.mu.Unlock()
+		i.shared.identified(status.ID)
 		return
 	}
 	i.note(status, nil)
@@ -273,6 +274,7 @@ func (i *storeIdentity) note(status identityStatus, finding *routing.Finding) {
 	before := i.logged
 	i.status, i.logged = status, status
 	i.mu.Unlock()
+	i.shared.identified(status.ID)
 	if before == status {
 		return
 	}

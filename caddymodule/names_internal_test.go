@@ -16,14 +16,21 @@ import (
 // startTestGateway starts a gateway with its records in memory. Its backends, of these names, do not exist.
 func startTestGateway(t *testing.T, backends ...string) *runtime {
 	t.Helper()
+	configured := make([]*BackendConfig, len(backends))
+	for i, name := range backends {
+		configured[i] = &BackendConfig{Name: name, URL: "http://127.0.0.1:1/" + name}
+	}
+	return startGatewayOf(t, nil, configured...)
+}
+
+// startGatewayOf starts a gateway with its records in memory.
+func startGatewayOf(t *testing.T, catalog *CatalogConfig, backends ...*BackendConfig) *runtime {
+	t.Helper()
 	g := &Gateway{
-		Store: &StoreConfig{Kind: "memory"},
+		Store: &StoreConfig{Kind: "memory"}, Catalog: catalog, Backends: backends,
 		Platforms: []*PlatformConfig{{Name: "cf", BasicAuth: []BasicAuthConfig{{
 			User: "user", Hash: "$2a$04$.35sm89aO6ZNbUAq0.mcAOvG7m5Zo.66JFpJGZvewoIKwtMwhN81y",
 		}}}},
-	}
-	for _, name := range backends {
-		g.Backends = append(g.Backends, &BackendConfig{Name: name, URL: "http://127.0.0.1:1/" + name})
 	}
 	return startGateway(t, g)
 }
@@ -109,7 +116,7 @@ func TestNamesThatChange(t *testing.T) {
 		name := entry.broker.name
 		body := fmt.Appendf(nil, `{"services": [{"id": "of-%[1]s", "name": "%[1]s", "description": "d", "bindable": true,
 			"plans": [{"id": "plan-%[1]s", "name": "small", "description": "d"}]}]}`, name)
-		good, err := catalogmerge.Refresh(nil, name, answered(body, "", time.Now()))
+		good, err := catalogmerge.Refresh(nil, name, entry.broker.answered(body, "", time.Now(), defaultWithdrawAfter))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -118,6 +118,7 @@ func TestProvisionJSONProblems(t *testing.T) {
 		},
 		{"URLOfFile", store(object{"url": "redis://:" + secretPassword + "@host"}), "store file takes none of the settings of `redis`"},
 		{"PasswordOfMemory", store(object{"kind": "memory", "password": secretPassword}), "store memory takes none of the settings"},
+		{"Incomplete", object{"catalog": object{"incomplete": "wait"}}, "catalog incomplete \"wait\": it is `serve` or `refuse`"},
 		{"UnknownInstances", platform(object{"unknown_instances": "ask"}), "unknown_instances \"ask\": it is `forward` or `reject`"},
 		{"IdentityLog", object{"identity_log": object{"mode": "some"}}, "identity_log \"some\": it is `full`, `hash` or `none`"},
 		{"IdentityLogKey", object{"identity_log": object{"key": secretPassword}}, "identity_log full takes no key"},

@@ -31,6 +31,7 @@ func TestProvision(t *testing.T) {
 			"platform k8s {\n\tbasic_auth two " + secretHash + "\n\tunknown_instances reject\n}\n" + backendBlock},
 		{"EscapedBrace", platformBlock + "backend one http://127.0.0.1:1 {\n\tbasic_auth gateway \"a\\{b\\}\"\n}\n"},
 		{"Sizes", "max_request_body 1B\nmax_response_body 1GiB\n" + platformBlock + backendBlock},
+		{"Catalog", "catalog {\n\trefresh 1s\n\tincomplete refuse\n\twithdraw_after 1ns\n}\n" + platformBlock + backendBlock},
 		{"Durations", "catalog {\n\trefresh 365d\n}\n" + platformBlock +
 			"backend one http://127.0.0.1:1 {\n\ttimeout 1ns\n\tsettle 1ns\n\tcatalog_timeout 1m30s\n}\n"},
 		{"HostHeader", platformBlock + "backend one http://127.0.0.1:1 {\n\theader Host broker.internal\n}\n"},
@@ -155,6 +156,9 @@ func TestProvisionProblems(t *testing.T) {
 		{"NoTime", backend("one http://127.0.0.1:1", "timeout 0s"), []string{`timeout: "0s" is not a duration above zero`}},
 		{"Negative", backend("one http://127.0.0.1:1", "catalog_timeout -1s"), []string{`catalog_timeout: "-1s" is not`}},
 		{"TooLong", "catalog {\n\trefresh 366d\n}\n" + rest, []string{`catalog refresh: "366d" is not a duration`}},
+		{"WithdrawAfter", "catalog {\n\twithdraw_after 0s\n}\n" + rest, []string{
+			`catalog withdraw_after: "0s" is not a duration above zero`,
+		}},
 		{"RedisTimeout", redis("address a\ntimeout never"), []string{`store redis timeout: "never" is not a duration`}},
 		{"Size", "max_request_body big\n" + rest, []string{`max_request_body: "big" is not a size from 1 byte to 1 GiB, such as 1MiB`}},
 		{"NoSize", "max_request_body 0\n" + rest, []string{`max_request_body: "0" is not a size`}},
@@ -251,6 +255,8 @@ func TestProvisionUnsetPlaceholders(t *testing.T) {
 		"backend one: settle":              backend("settle " + unset),
 		"backend one: catalog_timeout":     backend("catalog_timeout " + unset),
 		"catalog refresh":                  "catalog {\n\trefresh " + unset + "\n}\n" + rest,
+		"catalog incomplete":               "catalog {\n\tincomplete " + unset + "\n}\n" + rest,
+		"catalog withdraw_after":           "catalog {\n\twithdraw_after " + unset + "\n}\n" + rest,
 		"max_request_body":                 "max_request_body " + unset + "\n" + rest,
 		"max_response_body":                "max_response_body " + unset + "\n" + rest,
 		"identity_log":                     "identity_log " + unset + "\n" + rest,

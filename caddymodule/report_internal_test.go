@@ -21,7 +21,7 @@ func TestReport(t *testing.T) {
 	const answer = `{"services":[0,{},
 		{"id":"hard","name":"hard","description":" ","bindable":1,"plans":[]},
 		{"id":"soft","name":"soft","description":"d","bindable":true,"plans":[{"id":"p","name":"p","description":"d"}]}]}`
-	offered, err := catalogmerge.Refresh(nil, "b", answered([]byte(answer), "", time.Now()))
+	offered, err := catalogmerge.Refresh(nil, "b", catalogmerge.Fetch{Body: []byte(answer), At: time.Now()})
 	if err != nil {
 		t.Fatal(err)
 	}

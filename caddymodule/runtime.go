@@ -52,6 +52,8 @@ type runtime struct {
 	tracing  *sharedTracing
 	metrics  *telemetry.Metrics
 	calls    *gate
+	// looping are the platforms whose calls came back to this gateway; of each it was logged.
+	looping sync.Map
 	// observeRoundTrip observes the store.
 	observeRoundTrip routing.Observer
 	started          atomic.Bool
@@ -127,6 +129,7 @@ func (rt *runtime) addBroker(ctx caddy.Context, config *BackendConfig, s *backen
 	made, err := backend.New(backend.Config{
 		Name: s.name, URL: s.url, User: s.user, Password: s.password, Header: s.header,
 		Inject:           func(ctx context.Context, header http.Header) { rt.tracing.Inject(ctx, header) },
+		Mark:             rt.ownMark,
 		MaxResponseBytes: rt.maxResponseBytes, MaxCatalogBytes: maxCatalogBody, Transport: transport,
 	})
 	if err != nil {

@@ -62,6 +62,8 @@ type call struct {
 	outlook *outlook
 	entry   *routing.Entry
 	broker  *broker
+	// gateways is what the header says that lists the gateways which the call has passed.
+	gateways []string
 }
 
 // run is a call's way: each step may answer, and what no step answered the backend does.
@@ -71,6 +73,9 @@ func (c *call) run(pathError error) answer {
 	}
 	if pathError != nil {
 		return c.refuse(pathError)
+	}
+	if err := c.checkLoop(); err != nil {
+		return c.refuse(err)
 	}
 	if err := c.checkVersion(); err != nil {
 		return c.refuse(err)
@@ -196,7 +201,7 @@ func (c *call) forward() (*backend.Response, error) {
 	ctx, cancel := context.WithDeadline(c.context(), c.start.Add(c.broker.timeout))
 	defer cancel()
 	ctx, finish := c.observeForward(ctx)
-	set := http.Header{osb.HeaderRequestIdentity: {c.requestIdentity}}
+	set := http.Header{osb.HeaderRequestIdentity: {c.requestIdentity}, osb.HeaderGateways: c.gateways}
 	if c.platform.defaultVersion != "" && c.lacksVersion() {
 		set[osb.HeaderAPIVersion] = []string{c.platform.defaultVersion}
 	}
@@ -225,6 +230,7 @@ func (c *call) settle(response *backend.Response, err error) (answer, error) {
 		a.Delivered = !notReached(err)
 	} else {
 		said = readAnswer(response, c.rt.maxResponseBytes)
+		c.noteConflict(response, said)
 		a.Status, a.Object, a.Error, a.Operation, a.State = response.Status, said.Object, said.Error, said.Operation, said.State
 	}
 	crashpoint.Reach(crashpoint.BeforeClose)

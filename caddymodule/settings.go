@@ -38,6 +38,9 @@ type settings struct {
 	platforms                  []*platformSettings
 	backends                   []*backendSettings
 	refresh                    time.Duration
+	withdrawAfter              time.Duration
+	// refuseIncomplete: a backend that was never seen good keeps the catalog from being shown.
+	refuseIncomplete bool
 	// catalogPolicy says how the catalogs become one.
 	catalogPolicy    *catalogmerge.Options
 	maxRequestBytes  int64
@@ -89,11 +92,13 @@ func (g *Gateway) resolve() (*settings, error) {
 		basePath:         r.text("base_path", g.BasePath),
 		healthPath:       orDefault(r.text("health_path", g.HealthPath), defaultHealthPath),
 		refresh:          defaultRefresh,
+		withdrawAfter:    defaultWithdrawAfter,
 		maxRequestBytes:  r.size("max_request_body", g.MaxRequestBody, defaultMaxRequestBody),
 		maxResponseBytes: r.size("max_response_body", g.MaxResponseBody, defaultMaxResponseBody),
 	}
 	if g.Catalog != nil {
 		s.refresh = r.duration("catalog refresh", g.Catalog.Refresh, defaultRefresh)
+		s.resolveStability(r, g.Catalog)
 	}
 	s.catalogPolicy = g.Catalog.resolvePolicy(r, s.name)
 	s.identityLog = g.IdentityLog.resolve(r)

@@ -154,8 +154,11 @@ type sharedStore struct {
 	store  routing.Store
 	ledger *routing.Ledger
 	// open opens the file of an embedded store; it does nothing when it is open already.
-	open     func() error
-	key      string
+	open    func() error
+	key     string
+	gateway string
+	// mark is how gateways of this name on this store know their own calls again.
+	mark     atomic.Pointer[gatewayMark]
 	identity *storeIdentity
 	warnings *storeWarnings
 	outage   outage
@@ -223,6 +226,10 @@ func (s *sharedStore) options() routing.LedgerOptions {
 				return
 			}
 			logger.Debug("the ownership store tells of changes; records are cached")
+			s.eachStarted(func(rt *runtime) { rt.catalogs.heard.everything() })
+		},
+		OnDocument: func(name string, version uint64) {
+			s.eachStarted(func(rt *runtime) { rt.catalogs.heard.note(name, version) })
 		},
 	}
 }
@@ -244,8 +251,9 @@ func takeStore(rt *runtime) (*sharedStore, error) {
 		return nil, err
 	}
 	value, _, err := stores.LoadOrNew(key, func() (caddy.Destructor, error) {
-		shared := &sharedStore{key: key, open: func() error { return nil }, counting: make(chan struct{}, 1)}
+		shared := &sharedStore{key: key, gateway: s.Gateway, open: func() error { return nil }, counting: make(chan struct{}, 1)}
 		shared.observer.Store(rt)
+		shared.mark.Store(newGatewayMark(s.Gateway, ""))
 		var err error
 		switch s.Kind {
 		case "memory":
@@ -289,22 +297,22 @@ func (s *storeSettings) remembered() rememberedStore {
 // storeChanged tells the gateways on the store that it is another one than before, so that what they keep in it beside
 // the records is written anew.
 func (s *sharedStore) storeChanged() {
+	s.eachStarted((*runtime).storeChanged)
+}
+
+// eachStarted does something for each gateway on the store that was started.
+func (s *sharedStore) eachStarted(do func(*runtime)) {
 	s.mu.Lock()
 	started := slices.Clone(s.started)
 	s.mu.Unlock()
 	for _, rt := range started {
-		rt.storeChanged()
+		do(rt)
 	}
 }
 
 // registerNames has the gateways on the store register their names. Where that fails they try again by themselves.
 func (s *sharedStore) registerNames(ctx context.Context) {
-	s.mu.Lock()
-	started := slices.Clone(s.started)
-	s.mu.Unlock()
-	for _, rt := range started {
-		_ = rt.nameAll(ctx)
-	}
+	s.eachStarted(func(rt *runtime) { _ = rt.nameAll(ctx) })
 }
 
 // release gives the store back; the last one closes it.

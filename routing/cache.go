@@ -250,6 +250,9 @@ func (c *recordCache) Changed(key Key) {
 	s.drop(key)
 }
 
+// DocumentChanged implements Listener. No document is cached.
+func (c *recordCache) DocumentChanged(string, uint64) {}
+
 // Ready implements Listener.
 func (c *recordCache) Ready() {
 	c.empty(true)

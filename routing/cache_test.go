@@ -46,6 +46,33 @@ func TestCacheServesReaders(t *testing.T) {
 	}
 }
 
+// TestDocumentsPassTheCache: a document that was written is told of, and drops no record.
+func TestDocumentsPassTheCache(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		shared := routing.NewMemoryStore()
+		type written struct {
+			Name    string
+			Version uint64
+		}
+		var told []written
+		r := newReplica(t, shared, routing.LedgerOptions{
+			OnDocument: func(name string, version uint64) { told = append(told, written{name, version}) },
+		})
+		r.settled(t)
+		r.wantFetch(t, "the first GET", onInstance, true)
+		for version := range uint64(2) {
+			if _, swapped, err := shared.SwapDocument(t.Context(), "d", version, []byte("x")); err != nil || !swapped {
+				t.Fatalf("writing a document: %t, %v", swapped, err)
+			}
+		}
+		if diff := cmp.Diff([]written{{"d", 1}, {"d", 2}}, told); diff != "" {
+			t.Errorf("documents that were told of (-want +got):\n%s", diff)
+		}
+		r.wantFetch(t, "a GET after a document was written", onInstance, false)
+	})
+}
+
 // TestCacheOfOwnWrites: as soon as a write has returned, this gateway goes by nothing older, whether or not it was told
 // of, nor when it does not know whether the write happened.
 func TestCacheOfOwnWrites(t *testing.T) {

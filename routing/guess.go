@@ -58,9 +58,23 @@ func (l *Ledger) Watch() {
 		l.watch.stop, l.watch.ended = cancel, make(chan struct{})
 		go func() {
 			defer close(l.watch.ended)
-			watcher.Watch(ctx, l.cache)
+			watcher.Watch(ctx, ledgerListener{l.cache, l.onDocument})
 		}()
 	})
+}
+
+// ledgerListener is the cache, and whoever wants to hear of documents: one watch of the store is enough for both.
+type ledgerListener struct {
+	*recordCache
+
+	onDocument func(name string, version uint64)
+}
+
+// DocumentChanged implements Listener.
+func (l ledgerListener) DocumentChanged(name string, version uint64) {
+	if l.onDocument != nil {
+		l.onDocument(name, version)
+	}
 }
 
 // CacheStatus tells how the cache of records does.

@@ -27,9 +27,10 @@ type Ledger struct {
 	queue queue
 	clock atomic.Pointer[clockReading]
 	// cache is nil where the store cannot tell of changes.
-	cache *recordCache
-	watch watch
-	noter pollNoter
+	cache      *recordCache
+	onDocument func(name string, version uint64)
+	watch      watch
+	noter      pollNoter
 }
 
 // clockReading is what the store's clock said when this process's clock said `at`.
@@ -55,11 +56,15 @@ type LedgerOptions struct {
 	// OnWatch is called when the store begins to tell of changes, with nil, and when it ceases to, with the reason. It
 	// must not block.
 	OnWatch func(err error)
+	// OnDocument is called when the store tells that a document was written, with the version that it has since; also
+	// for those that this process wrote. It must not block.
+	OnDocument func(name string, version uint64)
 }
 
 // NewLedger returns a ledger on a store. Shut it down to write what waits; the store is closed with it.
 func NewLedger(store Store, options LedgerOptions) *Ledger {
 	ledger := &Ledger{store: store, noter: pollNoter{slots: make(chan struct{}, pollNotes)}}
+	ledger.onDocument = options.OnDocument
 	ledger.queue.init(options, ledger.commit)
 	ledger.initCache(options)
 	return ledger

@@ -136,6 +136,9 @@ func (m *MemoryStore) SwapDocument(
 		return m.document(name), false, nil
 	}
 	m.documents[name] = Document{Version: old + 1, Data: append([]byte{}, data...)}
+	for _, listener := range m.listeners {
+		listener.DocumentChanged(name, old+1)
+	}
 	return m.document(name), true, nil
 }
 

@@ -62,6 +62,10 @@ func (l replicaListener) Changed(key routing.Key) {
 	l.waiting = append(l.waiting, key)
 }
 
+func (l replicaListener) DocumentChanged(name string, version uint64) {
+	l.listener.DocumentChanged(name, version)
+}
+
 func (l replicaListener) Lost(err error) { l.listener.Lost(err) }
 
 // deliver hands on up to count of the messages that wait, the oldest first, and returns how many there were.

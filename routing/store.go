@@ -111,8 +111,8 @@ type Store interface {
 
 // A Watcher is a store that tells of changes, so that what was read can be kept for a while.
 type Watcher interface {
-	// Watch tells the listener of every change of a record, by whatever process, until ctx ends. When it cannot, it
-	// says so, and tries by itself to go on.
+	// Watch tells the listener of every change of a record or a document, by whatever process, until ctx ends. When it
+	// cannot, it says so, and tries by itself to go on.
 	Watch(ctx context.Context, listener Listener)
 }
 
@@ -122,6 +122,9 @@ type Listener interface {
 	Ready()
 	// Changed says that a record was written: that of the binding where the key names one, else the instance's.
 	Changed(key Key)
+	// DocumentChanged says that a document was written, and the version that it has since. A version that is lower than
+	// one told of before is news of the past: messages may overtake each other.
+	DocumentChanged(name string, version uint64)
 	// Lost says that changes may not have been told of, and are not until Ready is called again.
 	Lost(err error)
 }

@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/osb-gateway/caddy-osb-gateway/internal/osb"
 )
@@ -45,6 +46,9 @@ type Config struct {
 	// Inject, if set, adds what a request carries for its context, such as trace headers. It is called for each sending
 	// with a header of its own; credentials and fixed headers are set after it.
 	Inject func(ctx context.Context, header http.Header)
+	// Mark, if set, returns how this gateway knows its own requests again. Catalogs are asked for with it, so that one
+	// that comes from this gateway itself, however far round, is noticed.
+	Mark func() string
 	// MaxResponseBytes bounds the body of an answer, MaxCatalogBytes that of a catalog. 0 means the default.
 	MaxResponseBytes, MaxCatalogBytes int64
 	// CatalogVersion is announced when a catalog is fetched; "" means the default.
@@ -67,6 +71,9 @@ type Backend struct {
 	maxCatalogBytes  int64
 	catalogVersion   []string
 	transport        http.RoundTripper
+	mark             func() string
+	// gateways are those that the last good catalog came from.
+	gateways atomic.Pointer[[]string]
 }
 
 // New checks a configuration and returns its backend. It dials nothing. The error joins everything that is wrong and
@@ -78,6 +85,7 @@ func New(c Config) (*Backend, error) {
 		maxResponseBytes: c.MaxResponseBytes,
 		maxCatalogBytes:  c.MaxCatalogBytes,
 		transport:        c.Transport,
+		mark:             c.Mark,
 	}
 	var problems []error
 	if c.Name == "" {
@@ -156,6 +164,14 @@ func (b *Backend) setCatalogVersion(version string) error {
 
 // Name returns the name of the backend.
 func (b *Backend) Name() string { return b.name }
+
+// Gateways returns the marks of the gateways that the last good catalog came from; none for an ordinary broker.
+func (b *Backend) Gateways() []string {
+	if marks := b.gateways.Load(); marks != nil {
+		return *marks
+	}
+	return nil
+}
 
 // String returns the name and the address of the backend.
 func (b *Backend) String() string {

@@ -51,6 +51,7 @@ func TestNewRefuses(t *testing.T) {
 		"Content-Encoding":      {header("Content-Encoding", "gzip"), "belongs to the connection"},
 		"Accept-Encoding":       {header("Accept-Encoding", "gzip"), "belongs to the connection"},
 		"of the protocol":       {header("X-Broker-API-Version", "2.17"), "come from the platform"},
+		"of gateways":           {header("x-osb-gateway-path", "g-1"), "the gateway sets it"},
 		"not a name":            {header("a b", "c"), "not a header name"},
 		"no name of header":     {header("", "c"), "not a header name"},
 		"no value":              {header("X-A"), "value is missing"},

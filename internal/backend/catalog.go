@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/osb-gateway/caddy-osb-gateway/internal/osb"
 )
@@ -21,11 +22,26 @@ func (b *Backend) Catalog(ctx context.Context, etag string) (body []byte, newETa
 	if etag != "" {
 		header["If-None-Match"] = []string{etag}
 	}
+	mark := ""
+	if b.mark != nil {
+		mark = b.mark()
+		header[osb.HeaderGateways] = osb.FormatGateways([]string{mark})
+	}
 	resp, err := b.exchange(ctx, Request{Method: http.MethodGet, Path: "/v2/catalog", Set: header}, b.maxCatalogBytes)
 	if err != nil {
 		return nil, "", false, err
 	}
 	newETag = resp.Header.Get("Etag")
+	gateways := osb.Gateways(resp.Header[osb.HeaderGateways])
+	if mark != "" && slices.Contains(gateways, mark) {
+		return nil, "", false, b.catalogError(resp.Status, "it is this gateway's own: the backend's URL leads back to this "+
+			"gateway, or to one that has it as a backend; correct the URL")
+	}
+	defer func() {
+		if err == nil {
+			b.gateways.Store(&gateways)
+		}
+	}()
 	switch encoding := resp.Header.Get(osb.HeaderContentEncoding); {
 	case resp.Status == http.StatusNotModified && etag != "":
 		if newETag == "" {

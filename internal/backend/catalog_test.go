@@ -40,6 +40,49 @@ func TestCatalogRequest(t *testing.T) {
 	}
 }
 
+// TestCatalogOfThisGateway: the mark goes down, and a catalog that comes with it is refused, whatever its status. The
+// gateways that others came from are remembered.
+func TestCatalogOfThisGateway(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		status  int
+		header  string
+		want    []string
+		refused bool
+	}{
+		"a broker":                    {status: 200},
+		"another gateway":             {status: 200, header: "g-2, g-3", want: []string{"g-2", "g-3"}},
+		"another gateway, unmodified": {status: 304, header: "g-2", want: []string{"g-2"}},
+		"itself":                      {status: 400, header: "g-1", refused: true},
+		"another gateway with this one behind it": {status: 200, header: "g-2, g-1", refused: true},
+		"the same, unmodified":                    {status: 304, header: "g-2, g-1", refused: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			address := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				if got := r.Header["X-Osb-Gateway-Path"]; len(got) != 1 || got[0] != "g-1" {
+					t.Errorf("got the marks %q, want the own one", got)
+				}
+				w.Header().Set("X-Osb-Gateway-Path", test.header)
+				w.WriteHeader(test.status)
+				if test.status == http.StatusOK {
+					_, _ = io.WriteString(w, "{}")
+				}
+			})
+			b := newBackend(t, address, func(c *backend.Config) { c.Mark = func() string { return "g-1" } })
+			_, _, _, err := b.Catalog(t.Context(), `"1"`)
+			if test.refused {
+				checkFailure(t, nil, err, wantFailure{backend.Failed, test.status, "it is this gateway's own"})
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, b.Gateways()); diff != "" {
+				t.Errorf("gateways (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestCatalogAnswers(t *testing.T) {
 	t.Parallel()
 	type answer struct {

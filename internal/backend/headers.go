@@ -151,6 +151,8 @@ func checkFixedHeader(name string, values []string) error {
 		return errors.New("configure credentials instead")
 	case strings.HasPrefix(name, osb.HeaderPrefix):
 		return errors.New("the headers of the protocol come from the platform")
+	case name == osb.HeaderGateways:
+		return errors.New("the gateway sets it, to notice a URL that leads back to it")
 	case name == "Host":
 		return checkHost(values)
 	case staysHere(name), name == "Accept-Encoding", name == osb.HeaderContentEncoding:

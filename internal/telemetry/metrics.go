@@ -114,7 +114,7 @@ func NewMetrics() *Metrics {
 			"gateway", "backend"),
 		catalogAge: newAgeCollector(),
 		catalogOfferings: gauge("catalog_offerings",
-			"Service offerings of all backends, published or quarantined.",
+			"Service offerings of all backends: published, quarantined, or published with warnings (warned).",
 			"gateway", "status"),
 		storeOperations: counter("store_operations_total", "Round trips to the ownership store.",
 			"gateway", "store", "operation", "result"),

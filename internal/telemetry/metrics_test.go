@@ -29,7 +29,7 @@ func countEverything(m *telemetry.Metrics, gateway, backend string) {
 	}).Done(201, 0.1, "")
 	m.BackendUp(gateway, backend, true)
 	m.CatalogFetched(gateway, backend, time.Now())
-	m.CatalogOfferings(gateway, 7, 2)
+	m.CatalogOfferings(gateway, 7, 2, 3)
 	m.StoreOperation(gateway, "redis", "swap", 0.001, nil)
 	m.StoreCommitRetry(gateway)
 }
@@ -105,7 +105,7 @@ func TestLabelValues(t *testing.T) {
 	m.BackendUp("gw", "my", true)
 	m.StoreOperation("gw", "file", "read", 0.001, nil)
 	m.StoreOperation("gw", "file", "read", 0.001, errors.New("secret"))
-	m.CatalogOfferings("gw", 7, 2)
+	m.CatalogOfferings("gw", 7, 2, 3)
 	m.StoreCommitRetry("gw")
 	m.StoreCommitRetry("gw")
 	const want = `
@@ -126,10 +126,11 @@ caddy_osb_gateway_backend_up{backend="pg",gateway="gw"} 0
 # TYPE caddy_osb_gateway_store_operations_total counter
 caddy_osb_gateway_store_operations_total{gateway="gw",operation="read",result="error",store="file"} 1
 caddy_osb_gateway_store_operations_total{gateway="gw",operation="read",result="ok",store="file"} 1
-# HELP caddy_osb_gateway_catalog_offerings Service offerings of all backends, published or quarantined.
+# HELP caddy_osb_gateway_catalog_offerings Service offerings of all backends: published, quarantined, or published with warnings (warned).
 # TYPE caddy_osb_gateway_catalog_offerings gauge
 caddy_osb_gateway_catalog_offerings{gateway="gw",status="published"} 7
 caddy_osb_gateway_catalog_offerings{gateway="gw",status="quarantined"} 2
+caddy_osb_gateway_catalog_offerings{gateway="gw",status="warned"} 3
 # HELP caddy_osb_gateway_store_commit_retries_total Outcomes of calls that were written to the store once more.
 # TYPE caddy_osb_gateway_store_commit_retries_total counter
 caddy_osb_gateway_store_commit_retries_total{gateway="gw"} 2

@@ -14,6 +14,7 @@ const (
 
 	offeringPublished   = "published"
 	offeringQuarantined = "quarantined"
+	offeringWarned      = "warned"
 
 	resultOK    = "ok"
 	resultError = "error"
@@ -91,13 +92,15 @@ func (m *Metrics) CatalogFetched(gateway, backend string, at time.Time) {
 	m.catalogAge.set(backendName{gateway, backend}, at)
 }
 
-// CatalogOfferings tells how many offerings the merged catalog has and how many are quarantined.
-func (m *Metrics) CatalogOfferings(gateway string, published, quarantined int) {
+// CatalogOfferings tells how many offerings the merged catalog has, how many are quarantined, and how many of those that
+// it has break a rule that does not matter to every platform.
+func (m *Metrics) CatalogOfferings(gateway string, published, quarantined, warned int) {
 	if m == nil {
 		return
 	}
 	m.catalogOfferings.WithLabelValues(gateway, offeringPublished).Set(float64(published))
 	m.catalogOfferings.WithLabelValues(gateway, offeringQuarantined).Set(float64(quarantined))
+	m.catalogOfferings.WithLabelValues(gateway, offeringWarned).Set(float64(warned))
 }
 
 // StoreOperation counts a round trip to the store: which operation of it, the seconds that it took, and its error.

@@ -180,6 +180,7 @@ func (s *Store) SwapDocument(
 				return false, nil
 			}
 			*made = outcome{next, true}
+			tx.OnCommit(func() { s.listeners.tellDocument(name, next.Version) })
 			return true, tx.Bucket(documentsBucket).Put(key, value)
 		})
 		if err == nil {

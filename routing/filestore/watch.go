@@ -51,6 +51,15 @@ func (l *listeners) tell(change routing.Change) {
 	}
 }
 
+// tellDocument tells of a document that was written.
+func (l *listeners) tellDocument(name string, version uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, listener := range l.all {
+		listener.DocumentChanged(name, version)
+	}
+}
+
 // close tells that there will be nothing to tell of any more.
 func (l *listeners) close() {
 	l.mu.Lock()

@@ -30,7 +30,8 @@
 // # Changes
 //
 // Each write is told of on the channel <prefix>:<gateway>:changes, by the script that makes it: the message holds the
-// members of the records that it wrote, with a space between two. Messages that begin with "heartbeat:" are no changes:
+// members of the records that it wrote, with a space between two. Where a document was written it is "document:", the
+// escaped name of the document, a colon and its new version. Messages that begin with "heartbeat:" are no changes:
 // who listens sends them, from each master, and knows by their return that changes would come too.
 //
 // # Guarantees

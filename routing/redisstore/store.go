@@ -133,7 +133,8 @@ func (s *Store) SwapDocument(
 ) (document routing.Document, swapped bool, err error) {
 	err = s.call(ctx, routing.StoreSwapDocument, func(ctx context.Context) error {
 		reply, err := swapDocumentScript.Run(ctx, s.client, []string{s.layout.document(name)},
-			strconv.FormatUint(old, 10), strconv.FormatUint(old+1, 10), data).Slice()
+			strconv.FormatUint(old, 10), strconv.FormatUint(old+1, 10), data,
+			s.layout.changes, documentMessage(name, old+1)).Slice()
 		if err != nil {
 			return err
 		}

@@ -167,8 +167,18 @@ func receive(ctx context.Context, subscription *redis.PubSub, channel string, ev
 	}
 }
 
-// tell reads a message of the swap script, the members that it wrote, and tells the listener of each.
+// tell reads a message of a script, the document or the members that it wrote, and tells the listener of each.
 func tell(ctx context.Context, listener routing.Listener, message string) error {
+	if strings.HasPrefix(message, documentPrefix) {
+		name, version, err := parseDocumentMessage(message)
+		if err != nil {
+			return fmt.Errorf("reading a message about changes: %w", err)
+		}
+		if ctx.Err() == nil {
+			listener.DocumentChanged(name, version)
+		}
+		return nil
+	}
 	written := strings.Split(message, " ")
 	keys := make([]routing.Key, len(written))
 	for i, member := range written {

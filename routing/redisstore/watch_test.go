@@ -161,6 +161,8 @@ func TestMessagesThatCannotBeRead(t *testing.T) {
 	for _, message := range []string{
 		"", " ", "x", "instance:a instance:", "instance:a  instance:b", "instance:a:b", "binding:a", "binding:a:",
 		"instance:%41", "instance:a x", "Heartbeat:1", "instance:a\n",
+		"document:", "document:a", "document:a:", "document:a:0", "document:a:01", "document:a:+1", "document:a:-1",
+		"document:a:1 instance:a", "document:%41:1", "document:a:1:2", "document:a:18446744073709551616", "document:a/b:1",
 	} {
 		store := openShared(t)
 		events := storetest.Watch(t, store)

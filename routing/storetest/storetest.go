@@ -72,6 +72,8 @@ func Run(t *testing.T, open func(t *testing.T) routing.Store, options ...Option)
 		{"ExpectedIdentity", s.expectedIdentity},
 		{"Watcher", s.watcher},
 		{"WatchedRace", s.watchedRace},
+		{"WatchedDocuments", s.watchedDocuments},
+		{"WatchedDocumentsRace", s.watchedDocumentsRace},
 		{"WatchEnds", s.watchEnds},
 		{"OddIDs", s.oddIDs},
 		{"KeysDoNotMix", s.keysDoNotMix},

@@ -23,8 +23,10 @@ type Events struct {
 	readies int
 	losses  []error
 	changed []routing.Key
-	inside  atomic.Bool
-	overlap atomic.Bool
+	// documents are those that were written, and the versions, in the order in which they were told of.
+	documents map[string][]uint64
+	inside    atomic.Bool
+	overlap   atomic.Bool
 }
 
 // one checks that the methods are called one at a time.
@@ -50,6 +52,15 @@ func (e *Events) Ready() {
 func (e *Events) Changed(key routing.Key) {
 	defer e.one()()
 	e.changed = append(e.changed, key)
+}
+
+// DocumentChanged implements routing.Listener.
+func (e *Events) DocumentChanged(name string, version uint64) {
+	defer e.one()()
+	if e.documents == nil {
+		e.documents = make(map[string][]uint64)
+	}
+	e.documents[name] = append(e.documents[name], version)
 }
 
 // Lost implements routing.Listener.
@@ -78,6 +89,13 @@ func (e *Events) Changes() []routing.Key {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return slices.Clone(e.changed)
+}
+
+// Documents returns the versions of a document that were told of so far.
+func (e *Events) Documents(name string) []uint64 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.documents[name])
 }
 
 // Watch has a listener watch the store until the test ends.

@@ -120,6 +120,7 @@ func checkCatalogFetch(t *testing.T, requests []rawRequest) {
 	if len(requests) != 1 {
 		t.Fatalf("the broker was asked %d times for its catalog, want once", len(requests))
 	}
+	checkMark(t, requests[0].Header)
 	for name, want := range map[string]string{
 		"X-Broker-API-Version": "2.17", "Accept": "application/json", "If-None-Match": "", "Accept-Encoding": "identity",
 		"Authorization": basic("gateway", harness.BrokerPassword), "X-Broker-API-Originating-Identity": "",

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -145,6 +146,8 @@ func (r *replay) checkRequest(t *testing.T, x example, got rawRequest, a answer)
 	want := parsed.Header.Clone()
 	want.Del("Connection")                                              // is between two neighbours
 	want.Set("Authorization", basic("gateway", harness.BrokerPassword)) // the broker's instead of the platform's
+	checkMark(t, got.Header)
+	want["X-Osb-Gateway-Path"] = got.Header["X-Osb-Gateway-Path"]
 	// Generated where the platform sends none.
 	want.Set("X-Broker-API-Request-Identity", a.header.Get("X-Broker-API-Request-Identity"))
 	if want.Get("Accept-Encoding") == "" {
@@ -152,6 +155,17 @@ func (r *replay) checkRequest(t *testing.T, x example, got rawRequest, a answer)
 	}
 	if diff := cmp.Diff(want, got.Header); diff != "" {
 		t.Errorf("the header differs (-platform +broker):\n%s", diff)
+	}
+}
+
+// markPattern is how a gateway knows its own calls again.
+var markPattern = regexp.MustCompile(`^g-[0-9a-f]{24}$`)
+
+// checkMark expects the mark of one gateway, which has its calls refused should they come back to it.
+func checkMark(t *testing.T, header http.Header) {
+	t.Helper()
+	if marks := header["X-Osb-Gateway-Path"]; len(marks) != 1 || !markPattern.MatchString(marks[0]) {
+		t.Errorf("got the marks of gateways %q, want one", marks)
 	}
 }
 

@@ -46,6 +46,9 @@ type gatewayStatus struct {
 			ID    string `json:"id"`
 		} `json:"identity"`
 	} `json:"store"`
+	Cache struct {
+		Ready bool `json:"ready"`
+	} `json:"cache"`
 	Queue struct {
 		Waiting          int     `json:"waiting"`
 		OldestAgeSeconds float64 `json:"oldest_age_seconds"`

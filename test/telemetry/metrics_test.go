@@ -201,7 +201,7 @@ func checkBackends(t *testing.T, place string, list samples) {
 		}
 	}
 	// The twin publishes what pg has published.
-	for status, want := range map[string]float64{"published": 1, "quarantined": 1} {
+	for status, want := range map[string]float64{"published": 1, "quarantined": 1, "warned": 0} {
 		if got := list.value(t, "catalog_offerings", "status", status); got != want {
 			t.Errorf("%s: catalog_offerings %s: got %v, want %v", place, status, got, want)
 		}

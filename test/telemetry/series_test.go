@@ -110,7 +110,7 @@ func TestTwoGateways(t *testing.T) {
 			if got != want {
 				t.Errorf("%s: gateway %s: got %v creates, want %v", place, name, got, want)
 			}
-			if list.count("catalog_offerings", "gateway", name) != 2 ||
+			if list.count("catalog_offerings", "gateway", name) != 3 ||
 				list.count("store_operations_total", "gateway", name) == 0 {
 				t.Errorf("%s: gateway %s has not all of its series", place, name)
 			}
