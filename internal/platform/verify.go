@@ -72,6 +72,21 @@ func (v *verifier) release(s *scratch) {
 	v.pool.Put(s)
 }
 
+// digest returns the digest of a token.
+func (v *verifier) digest(token string) digest {
+	s := v.scratch()
+	defer v.release(s)
+	s.mac.Reset()
+	for len(token) > 0 {
+		n := copy(s.encoded[:], token)
+		_, _ = s.mac.Write(s.encoded[:n]) // never fails
+		token = token[n:]
+		s.used = max(s.used, n) // to be wiped
+	}
+	s.mac.Sum(s.sum[:0])
+	return s.sum
+}
+
 // check tells whether the password, which together with the account's name has the digest mac, is one of the account's.
 // It returns the cause of ctx if that ended first.
 func (v *verifier) check(ctx context.Context, known *account, mac digest, password []byte) (bool, error) {

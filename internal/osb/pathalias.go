@@ -1,0 +1,36 @@
+package osb
+
+import "strings"
+
+// CheckUnambiguous refuses ids which name one thing here and may name another at a server that reads paths carelessly:
+// one that unescapes them before it splits them at slashes, joins empty segments, or unescapes twice. Of such a server
+// `victim%2Fservice_bindings%2Fb`, `victim%2F` and `%2576ictim` are calls on the instance `victim`. Slashes within an
+// id are no trouble by themselves: IBM Cloud's resource names have them.
+func (p Path) CheckUnambiguous() error {
+	for _, id := range [...]struct{ words, text string }{{"the instance id", p.Instance}, {"the binding id", p.Binding}} {
+		if isAmbiguous(id.text) {
+			return badRequest(id.words + " could be taken for a path, or for another id, by a service broker behind this one")
+		}
+	}
+	return nil
+}
+
+func isAmbiguous(id string) bool {
+	for i := range len(id) {
+		if id[i] == '%' {
+			if _, escape := percentEncoded(id[i:]); escape {
+				return true
+			}
+		}
+	}
+	if !strings.Contains(id, "/") || strings.Trim(id, "/") == "" {
+		return false
+	}
+	for segment := range strings.SplitSeq(id, "/") {
+		switch segment {
+		case "", "service_instances", "service_bindings", "last_operation":
+			return true
+		}
+	}
+	return false
+}
