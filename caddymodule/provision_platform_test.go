@@ -78,7 +78,9 @@ func TestProvisionCallersProblems(t *testing.T) {
 			"\n}\n" + backendBlock
 	}
 	rule := func(lines string) string { return "jwt https://issuer.example.net {\n" + url + lines + "\n}" }
-	platform := func(lines string) string { return "platform cf {\n\tbasic_auth user " + secretHash + "\n\t" + lines + "\n}\n" + backendBlock }
+	platform := func(lines string) string {
+		return "platform cf {\n\tbasic_auth user " + secretHash + "\n\t" + lines + "\n}\n" + backendBlock
+	}
 	for _, test := range []struct {
 		name, block string
 		want        []string
