@@ -1,6 +1,9 @@
 package osb
 
-import "strings"
+import (
+	"strings"
+	"unicode"
+)
 
 // CheckUnambiguous refuses ids which name one thing here and may name another at a server that reads paths carelessly:
 // one that unescapes them before it splits them at slashes, joins empty segments, or unescapes twice. Of such a server
@@ -23,7 +26,7 @@ func isAmbiguous(id string) bool {
 			}
 		}
 	}
-	if !strings.Contains(id, "/") || strings.Trim(id, "/") == "" {
+	if !strings.Contains(id, "/") || !strings.ContainsFunc(id, isWordly) {
 		return false
 	}
 	for segment := range strings.SplitSeq(id, "/") {
@@ -34,3 +37,7 @@ func isAmbiguous(id string) bool {
 	}
 	return false
 }
+
+// isWordly tells whether a character is more than punctuation. Of that alone nobody makes ids, so no other id can be
+// reached with it.
+func isWordly(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) }
