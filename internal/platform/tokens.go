@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 )
@@ -132,18 +131,6 @@ func (a *Authenticator) allRules() []*tokenRule {
 func (a *Authenticator) Run(ctx context.Context, background *sync.WaitGroup) {
 	for _, rule := range a.allRules() {
 		background.Go(func() { rule.keys.run(ctx) })
-	}
-}
-
-// Inherit takes over the keys that another Authenticator has of the same sources, so that nobody waits for them, and
-// they are there even if they cannot be had at the moment.
-func (a *Authenticator) Inherit(before *Authenticator) {
-	for _, rule := range a.allRules() {
-		same := func(other *tokenRule) bool { return other.keys.name == rule.keys.name }
-		others := before.tokens[rule.issuer]
-		if i := slices.IndexFunc(others, same); i >= 0 && rule.keys.current.Load() == nil {
-			rule.keys.inherit(others[i].keys)
-		}
 	}
 }
 
