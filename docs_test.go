@@ -146,6 +146,34 @@ func TestReadmeLinksToEveryPage(t *testing.T) {
 	}
 }
 
+// TestThreatModelNamesTests: every test that the threat model relies on is there.
+func TestThreatModelNamesTests(t *testing.T) {
+	t.Parallel()
+	functions := make(map[string]bool)
+	function := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
+	err := filepath.WalkDir(".", func(path string, _ os.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		for _, match := range function.FindAllStringSubmatch(readText(t, path), -1) {
+			functions[match[1]] = true
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := regexp.MustCompile("`((?:Test|Fuzz)\\w+)`").FindAllStringSubmatch(readText(t, "SECURITY.md"), -1)
+	if len(named) < 20 {
+		t.Fatalf("SECURITY.md names only %d tests", len(named))
+	}
+	for _, match := range named {
+		if !functions[match[1]] {
+			t.Errorf("SECURITY.md names the test %s, which is not there", match[1])
+		}
+	}
+}
+
 // documents are the Markdown files of the project.
 func documents(t *testing.T) []string {
 	t.Helper()

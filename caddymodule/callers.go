@@ -54,8 +54,7 @@ type keysTrouble struct{ problem, leftOut string }
 // noteRefusal logs why credentials were refused: for an operator at once where the configuration is ambiguous, and else
 // at level DEBUG. Nothing that the caller sent is logged with it.
 func (rt *runtime) noteRefusal(c *call, err error) {
-	var conflict *platform.ConflictError
-	if errors.As(err, &conflict) {
+	if conflict, ok := errors.AsType[*platform.ConflictError](err); ok {
 		if rt.refusals.isDue(conflict.Error(), time.Now()) {
 			rt.logger.Warn("credentials were refused because they stand for several platforms; correct the configuration, "+
 				"or what the caller sends", zap.String("gateway", rt.name), zap.String("what", conflict.What),

@@ -40,7 +40,7 @@ func checkAmbiguous(t *testing.T, id string, want bool) {
 			t.Errorf("%s: got %v, want an error: %t", target, err, want)
 		}
 		if err != nil {
-			wantKind(t, err, osb.KindBadRequest)
+			_ = wantKind(t, err, osb.KindBadRequest)
 		}
 	}
 }

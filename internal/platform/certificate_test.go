@@ -10,6 +10,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/hex"
 	"errors"
+	"maps"
 	"math/big"
 	"net"
 	"net/http"
@@ -96,9 +97,7 @@ func over(t *testing.T, trusted *authority, mode tls.ClientAuthType, a *platform
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, values := range header {
-		request.Header[name] = values
-	}
+	maps.Copy(request.Header, header)
 	response, err := transport.RoundTrip(request)
 	if err != nil {
 		t.Fatal(err)
@@ -175,9 +174,8 @@ func TestClientCertificates(t *testing.T) {
 			if got != test.platform || (err == nil) != (got != "") || err != nil && !errors.Is(err, platform.ErrUnauthorized) {
 				t.Errorf("got %q, %v; want %q", got, err, test.platform)
 			}
-			var conflict *platform.ConflictError
 			said := ""
-			if errors.As(err, &conflict) {
+			if conflict, ok := errors.AsType[*platform.ConflictError](err); ok {
 				said = conflict.What + ": " + strings.Join(conflict.Platforms, " ")
 			}
 			if said != test.conflict {

@@ -16,6 +16,7 @@ import (
 	"math/big"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -97,7 +98,7 @@ func signWeakly(k keyPair, signed string) []byte {
 	size := (key.N.BitLen() + 7) / 8
 	block := make([]byte, size)
 	block[1] = 1
-	tail := append(prefix, hash[:]...)
+	tail := slices.Concat(prefix, hash[:])
 	for i := 2; i < size-len(tail)-1; i++ {
 		block[i] = 0xff
 	}
@@ -245,7 +246,13 @@ func started(t testing.TB, platforms ...platform.Platform) *platform.Authenticat
 }
 
 // want wants that a header is this platform's, or, if that is empty, nobody's.
-func want(t *testing.T, a *platform.Authenticator, header http.Header, name string) error {
+func want(t *testing.T, a *platform.Authenticator, header http.Header, name string) {
+	t.Helper()
+	_ = errorOf(t, a, header, name)
+}
+
+// errorOf is want, and returns why the header is nobody's.
+func errorOf(t *testing.T, a *platform.Authenticator, header http.Header, name string) error {
 	t.Helper()
 	got, err := a.Authenticate(t.Context(), header, nil)
 	if got != name || (err == nil) != (name != "") || err != nil && !errors.Is(err, platform.ErrUnauthorized) {

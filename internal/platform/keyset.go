@@ -120,7 +120,7 @@ func (k *keys) find(id, algorithm string, now time.Time) (fitting []publicKey, k
 // run looks at the source now and from then on again and again, until ctx ends.
 func (s *keySet) run(ctx context.Context) {
 	for {
-		if look := s.begin(true); look != nil {
+		if look := s.begin(true); look != nil { //nolint:contextcheck // a look outlives whoever began it
 			select {
 			case <-look.done:
 			case <-ctx.Done():
@@ -157,7 +157,7 @@ func (s *keySet) demand(ctx context.Context, id string) error {
 	if absent && time.Now().Before(until) {
 		return nil
 	}
-	look := s.begin(false)
+	look := s.begin(false) //nolint:contextcheck // a look outlives whoever began it
 	if look == nil {
 		return nil
 	}

@@ -416,8 +416,10 @@ func TestKeyServers(t *testing.T) {
 			w.WriteHeader(404)
 			_, _ = w.Write(good)
 		}, "the server answered 404"},
-		{"redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, 302) }, "the server answered 302"},
-		{"permanent redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, 308) }, "the server answered 308"},
+		{"redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, http.StatusFound) }, "the server answered 302"},
+		{"permanent redirect", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, elsewhere.URL, http.StatusPermanentRedirect)
+		}, "the server answered 308"},
 		{"huge", func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = w.Write([]byte(`{"keys":[`))
 			space := []byte(strings.Repeat(" ", 64<<10))

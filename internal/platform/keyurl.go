@@ -118,7 +118,7 @@ func refreshAfter(header http.Header) time.Duration {
 			case "max-age":
 				seconds, err := strconv.ParseUint(strings.Trim(value, `"`), 10, 31)
 				if err == nil {
-					after = time.Duration(seconds) * time.Second //nolint:gosec // 31 bits
+					after = time.Duration(seconds) * time.Second
 				}
 			}
 		}

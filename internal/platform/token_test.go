@@ -135,7 +135,7 @@ func TestTokens(t *testing.T) {
 				name = ""
 			}
 			for range 2 { // the second time right ones are known
-				err := want(t, a, bearer(test.token), name)
+				err := errorOf(t, a, bearer(test.token), name)
 				var why *platform.RefusedError
 				switch {
 				case test.reason == "":
@@ -176,7 +176,7 @@ func TestBearerHeaders(t *testing.T) {
 	token := rsaOne().sign(nil, claims(nil))
 	for value, name := range map[string]string{
 		"Bearer " + token: "cf", "bearer " + token: "cf", "BEARER   " + token: "cf", "Basic " + encode("u:p"): "cf",
-		"Bearer" + token: "", "Bearer\t" + token: "", "Bearer": "", "Bearer ": "", token: "", "Token " + token: "",
+		"Bearer" + token: "", "Bearer\t" + token: "", "Bearer": "", "Bearer" + " ": "", token: "", "Token " + token: "",
 		"Bearer " + token + " ": "", "Bearer " + token + ", Bearer " + token: "", "Bearer token=" + token: "",
 		"Basic " + token: "", "Bearer " + encode("u:p"): "", "DPoP " + token: "",
 	} {
@@ -284,7 +284,7 @@ func TestRequire(t *testing.T) {
 		if test.holds {
 			name = "cf"
 		}
-		if err := want(t, a, token, name); err != nil && !strings.Contains(err.Error(), "required") {
+		if err := errorOf(t, a, token, name); err != nil && !strings.Contains(err.Error(), "required") {
 			t.Errorf("%s: got %v", test.claim, err)
 		}
 		if t.Failed() {
@@ -307,7 +307,7 @@ func TestTokenOfTwoPlatforms(t *testing.T) {
 		platform.Platform{Name: "two", Tokens: []platform.TokenRule{require("zone", "z")}},
 	)
 	for range 2 {
-		err := want(t, a, bearer(rsaOne().sign(nil, claims(object{"zone": "z"}))), "")
+		err := errorOf(t, a, bearer(rsaOne().sign(nil, claims(object{"zone": "z"}))), "")
 		var conflict *platform.ConflictError
 		if !errors.As(err, &conflict) || conflict.What != "token" || strings.Join(conflict.Platforms, " ") != "one two" {
 			t.Errorf("got %v, want a conflict of both", err)

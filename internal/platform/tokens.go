@@ -8,6 +8,8 @@ import (
 	"time"
 )
 
+var errTwoRules = errors.New("the issuer is there twice; several values of one `require` stand for any of them")
+
 // addTokens takes over the token rules of a platform.
 func (a *Authenticator) addTokens(p Platform) error {
 	var problems []error
@@ -16,7 +18,7 @@ func (a *Authenticator) addTokens(p Platform) error {
 		for _, other := range a.tokens[r.Issuer] {
 			switch {
 			case other.platform == p.Name:
-				err = errors.Join(err, errors.New("the issuer is there twice; several values of one `require` stand for any of them"))
+				err = errors.Join(err, errTwoRules)
 			case err == nil && (other.covers(rule) || rule.covers(other)):
 				err = fmt.Errorf("tokens that match would match platform %q too: tell the two apart with `require` or `audience`",
 					other.platform)

@@ -15,6 +15,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
+	"maps"
 	"math/big"
 	"net"
 	"net/http"
@@ -143,9 +144,7 @@ func TestCertificatesOfCallers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for name, values := range header {
-			request.Header[name] = values
-		}
+		maps.Copy(request.Header, header)
 		response, err := transport.RoundTrip(request)
 		if err != nil {
 			return 0, "", err

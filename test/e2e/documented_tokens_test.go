@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -79,9 +80,7 @@ func checkDocumented(t *testing.T, issuer string, cases []documentedCase, enviro
 			status = http.StatusOK
 		}
 		claims := harness.Claims{"iss": issuer}
-		for name, value := range test.claims {
-			claims[name] = value
-		}
+		maps.Copy(claims, test.claims)
 		answer := w.expect(t, get("/v2/catalog").WithToken(keys.Token(t, claims)), status, "")
 		if answer.Status != status {
 			t.Errorf("failed with %s", test.name)
@@ -105,9 +104,7 @@ func TestDocumentedIBMIAM(t *testing.T) {
 			"scope": "ibm openid", "client_id": "default", "acr": 1, "amr": []string{"pwd"}, "jti": "x",
 			"authn": map[string]any{"sub": subject, "iam_id": iamID},
 		}
-		for name, value := range more {
-			all[name] = value
-		}
+		maps.Copy(all, more)
 		return all
 	}
 	crn := harness.Claims{
@@ -136,9 +133,7 @@ func TestDocumentedUAA(t *testing.T) {
 			"grant_type": "client_credentials", "rev_sig": "abc", "zid": "uaa", "aud": []string{"cloud_controller", "osb-gateway"},
 			"scope": []string{"osb-gateway.call", "openid"}, "authorities": []string{"osb-gateway.call"},
 		}
-		for name, value := range more {
-			all[name] = value
-		}
+		maps.Copy(all, more)
 		return all
 	}
 	checkDocumented(t, "https://uaa.cf.example.net/oauth/token", []documentedCase{
@@ -161,9 +156,7 @@ func TestDocumentedKubernetes(t *testing.T) {
 				"pod": map[string]any{"name": "p", "uid": "u"}, "warnafter": 1,
 			},
 		}
-		for name, value := range more {
-			all[name] = value
-		}
+		maps.Copy(all, more)
 		return all
 	}
 	checkDocumented(t, issuer, []documentedCase{

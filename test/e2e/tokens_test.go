@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/pem"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -48,9 +49,7 @@ func (w *tokenWorld) tokenOptions(lines string) harness.Options {
 
 func tokenClaims(other harness.Claims) harness.Claims {
 	claims := harness.Claims{"iss": tokenIssuer, "aud": tokenAudience, "sub": "cf"}
-	for name, value := range other {
-		claims[name] = value
-	}
+	maps.Copy(claims, other)
 	return claims
 }
 
@@ -71,9 +70,7 @@ func TestTokenMatrix(t *testing.T) {
 	i := w.issuer
 	sign := func(header map[string]any, claims harness.Claims) string {
 		all := map[string]any{"kid": i.KeyID}
-		for name, value := range header {
-			all[name] = value
-		}
+		maps.Copy(all, header)
 		return i.Sign(t, jwt.SigningMethodRS256, i.Key, all, tokenClaims(claims))
 	}
 	der, err := x509.MarshalPKIXPublicKey(i.Key.Public())

@@ -11,6 +11,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
+	"maps"
 	"math/big"
 	"net"
 	"net/http"
@@ -73,11 +74,8 @@ func TestSecretsOfCallers(t *testing.T) {
 	base := harness.Claims{"iss": name, "aud": "osb", "sub": "cf", "email": claimEmail.value}
 	with := func(changes harness.Claims) harness.Claims {
 		all := harness.Claims{}
-		for _, claims := range []harness.Claims{base, changes} {
-			for name, value := range claims {
-				all[name] = value
-			}
-		}
+		maps.Copy(all, base)
+		maps.Copy(all, changes)
 		return all
 	}
 	var secrets []secret
@@ -138,6 +136,7 @@ func TestSecretsOfCallers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer func() { _ = response.Body.Close() }()
 	body, err := io.ReadAll(response.Body)
 	if err != nil || response.StatusCode != http.StatusUnauthorized {
 		t.Errorf("a certificate of nobody: got %d %s, %v", response.StatusCode, body, err)
