@@ -88,11 +88,15 @@ func (r certificateRule) matches(leaf *x509.Certificate, verified bool) bool {
 
 // certificate returns the platforms that the client's certificate stands for, and whether there is one at all. A
 // certificate counts only while it is valid, however it is recognised.
-func (a *Authenticator) certificate(state *tls.ConnectionState, now time.Time) (platforms []string, shown bool) {
-	leaf, verified := certificateOf(state)
-	if leaf == nil || len(a.certificates) == 0 {
+func (a *Authenticator) certificate(state *tls.ConnectionState) (platforms []string, shown bool) {
+	if len(a.certificates) == 0 {
 		return nil, false
 	}
+	leaf, verified := certificateOf(state)
+	if leaf == nil {
+		return nil, false
+	}
+	now := time.Now()
 	if now.Before(leaf.NotBefore) || now.After(leaf.NotAfter) {
 		return nil, true
 	}

@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 )
 
 // Platform is a caller that the gateway knows.
@@ -157,7 +156,7 @@ func (a *Authenticator) Authenticate(
 	ctx context.Context, header http.Header, state *tls.ConnectionState,
 ) (platform string, err error) {
 	lines := header["Authorization"]
-	certified, shown := a.certificate(state, time.Now())
+	certified, shown := a.certificate(state)
 	switch {
 	case len(lines) > 1:
 		// Two that contradict each other: which of them counts is what attackers play with.

@@ -140,9 +140,38 @@ func TestIsolation(t *testing.T) {
 			}
 		}
 	}
+	reachThroughBindings(t, e)
 	own()
 	e.relays(t, request{method: "DELETE", target: instancePath(victimEscaped, "/service_bindings/"+victimBinding)}, e.one, 200)
 	e.relays(t, request{method: "DELETE", target: instancePath(victimEscaped, "")}, e.one, 200)
+}
+
+// reachThroughBindings tries the way through an instance of one's own: bindings of it whose ids lead elsewhere.
+func reachThroughBindings(t *testing.T, e *estate) {
+	t.Helper()
+	for _, user := range []string{otherUser, rejectUser} {
+		mine := "owned-by-" + user
+		e.relays(t, provision(mine, e.one.offers()).as(user), e.one, 201)
+		for name, id := range otherSpellings() {
+			for _, before := range []string{
+				"", "%2E%2E%2F%2e%2e%2F", "..%2F..%2F", "x%2F..%2F..%2F..%2F", "%2F", "%2Fv2%2Fservice_instances%2F",
+				"%252E%252E%252F%252E%252E%252F",
+			} {
+				for _, c := range calls {
+					if !c.binding {
+						continue
+					}
+					c.path = "/v2/service_instances/" + mine + "/service_bindings/%s" + strings.TrimPrefix(c.path, "/v2/service_instances/%s/service_bindings/b")
+					_, identity := do(t, e.Gateway, c.withHint(before+id, "alpha-id", "alpha-small").as(user))
+					for _, got := range append(e.one.gotIdentity(identity), e.two.gotIdentity(identity)...) {
+						if aboutVictim(got.Target) {
+							t.Errorf("%s, a binding whose id is %s%s: a broker got %s", user, before, name, got.Target)
+						}
+					}
+				}
+			}
+		}
+	}
 }
 
 // storeSample is a line of the metrics about an operation of the store, but for those of the background.
