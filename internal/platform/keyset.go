@@ -145,27 +145,29 @@ func (s *keySet) wait() time.Duration {
 	if s.failures > 0 {
 		wait = min(loadFloor<<min(s.failures-1, 16), maxRetry)
 	}
+	wait = max(wait, loadFloor)
 	return wait + time.Duration((rand.Float64()-0.5)*0.2*float64(wait)) //nolint:gosec // no secret
 }
 
 // demand has the source looked at because of a token whose key is not there, unless that was done just now, or for the
-// same name lately. It returns when nothing is to be waited for any more, with the cause of ctx if that ended first.
-func (s *keySet) demand(ctx context.Context, id string) error {
+// same name lately. It returns when nothing is to be waited for any more, with the cause of ctx if that ended first, and
+// tells whether the source was looked at.
+func (s *keySet) demand(ctx context.Context, id string) (looked bool, err error) {
 	s.mu.Lock()
 	until, absent := s.absent[id]
 	s.mu.Unlock()
 	if absent && time.Now().Before(until) {
-		return nil
+		return false, nil
 	}
 	look := s.begin(false) //nolint:contextcheck // a look outlives whoever began it
 	if look == nil {
-		return nil
+		return false, nil
 	}
 	select {
 	case <-look.done:
-		return nil
+		return true, nil
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return false, context.Cause(ctx)
 	}
 }
 
@@ -238,13 +240,16 @@ func (s *keySet) put(loaded loadedKeys, now time.Time) {
 	}
 }
 
-// missing notes that no key has the name. It tells whether that is certain: it is not as long as the source cannot be
-// read.
-func (s *keySet) missing(id string) (certain bool) {
+// missing tells whether it is certain that no key has the name: it is not as long as the source cannot be read. If the
+// source was looked at for it, that is noted.
+func (s *keySet) missing(id string, looked bool) (certain bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.failures > 0 || s.current.Load() == nil {
 		return false
+	}
+	if !looked {
+		return true // as far as anybody knows; a key that has just been added is found with the next look
 	}
 	if _, noted := s.absent[id]; !noted && len(s.absent) >= maxAbsent {
 		clear(s.absent)

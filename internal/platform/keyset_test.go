@@ -138,6 +138,15 @@ func TestRotation(t *testing.T) {
 		synctest.Wait()
 		one, two := rsaOne().sign(nil, fresh()), rsaTwo().sign(nil, fresh())
 		want(t, a, bearer(one), "cf")
+
+		// A token that comes before its key is published, and when no look is due, is refused, and not held against it.
+		for range 3 {
+			want(t, a, bearer(ecOne().sign(nil, fresh())), "")
+		}
+		f.keys(rsaOne(), ecOne())
+		time.Sleep(11 * time.Second)
+		want(t, a, bearer(ecOne().sign(nil, fresh())), "cf")
+		f.wantAsked(t, 2)
 		time.Sleep(time.Minute)
 
 		// A new key is found when the first token comes that is signed with it, by one fetch for all.
@@ -147,12 +156,12 @@ func TestRotation(t *testing.T) {
 			all.Go(func() { want(t, a, bearer(two), "cf") })
 		}
 		all.Wait()
-		f.wantAsked(t, 2)
+		f.wantAsked(t, 3)
 
 		// A key that has left is good for a moment more, for servers that do not agree.
 		f.keys(rsaTwo())
 		time.Sleep(16 * time.Minute) // the next fetch
-		f.wantAsked(t, 3)
+		f.wantAsked(t, 4)
 		want(t, a, bearer(two), "cf")
 		time.Sleep(2 * time.Minute)
 		want(t, a, bearer(one), "")

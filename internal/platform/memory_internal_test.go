@@ -40,12 +40,12 @@ func TestTokenMemory(t *testing.T) {
 		t.Error("a token is remembered though its keys changed")
 	}
 	for i := range 10 * maxAbsent {
-		set.missing(strings.Repeat("k", i%200) + string(rune('a'+i%26)))
+		set.missing(strings.Repeat("k", i%200) + string(rune('a'+i%26)), true)
 	}
 	if got := len(set.absent); got > maxAbsent {
 		t.Errorf("%d names of absent keys are remembered", got)
 	}
-	if err := set.demand(context.Background(), "x"); err != nil {
+	if _, err := set.demand(context.Background(), "x"); err != nil {
 		t.Error(err)
 	}
 	set.close()

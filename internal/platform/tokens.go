@@ -99,8 +99,9 @@ func (a *Authenticator) matchAgain(
 			open = append(open, rule)
 		}
 	}
-	for _, rule := range open {
-		if err := rule.keys.demand(ctx, t.keyID); err != nil {
+	looked := make([]bool, len(open))
+	for i, rule := range open {
+		if looked[i], err = rule.keys.demand(ctx, t.keyID); err != nil {
 			return nil, verifiedToken{}, err
 		}
 	}
@@ -112,8 +113,8 @@ func (a *Authenticator) matchAgain(
 	if len(platforms) > 0 {
 		return platforms, entry, nil
 	}
-	for _, rule := range open {
-		if v := rule.check(t, now); v.unknownKey && !rule.keys.missing(t.keyID) {
+	for i, rule := range open {
+		if v := rule.check(t, now); v.unknownKey && !rule.keys.missing(t.keyID, looked[i]) {
 			err = ErrUndecided
 		}
 	}

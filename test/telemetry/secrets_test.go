@@ -64,6 +64,10 @@ func TestWrongRedisPassword(t *testing.T) {
 			harness.Await(t, "the gateway to find out", func() bool {
 				return strings.Contains(gateway.Output(), "the ownership store does not answer")
 			})
+			harness.Await(t, "the gateway to listen, which may be later", func() bool {
+				_, err := gateway.Try(harness.Request{Method: http.MethodGet, Target: "/healthz/live"})
+				return err == nil
+			})
 			c := provision("one", "db", "sync")
 			c.status = http.StatusServiceUnavailable
 			response := c.do(t, gateway)
