@@ -18,7 +18,7 @@ import (
 // platforms.
 const conflictPause = time.Minute
 
-// addPlatforms makes the authenticator.
+// addPlatforms makes the authenticator. What that of a running gateway of the same name knows is taken over.
 func (rt *runtime) addPlatforms(ctx caddy.Context, g *Gateway) error {
 	var problems []error
 	platforms := make([]platform.Platform, len(rt.platforms))
@@ -36,6 +36,9 @@ func (rt *runtime) addPlatforms(ctx caddy.Context, g *Gateway) error {
 	authenticator, err := platform.NewAuthenticator(platforms)
 	if err == nil {
 		rt.authenticator, rt.challenges = authenticator, authenticator.Challenges()
+		if before := running.latest(rt.name); before != nil {
+			authenticator.Inherit(before.authenticator)
+		}
 	}
 	return errors.Join(append(problems, err)...)
 }

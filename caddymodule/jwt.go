@@ -8,8 +8,11 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"go.opentelemetry.io/otel/trace"
 
+	"github.com/osb-gateway/caddy-osb-gateway/internal/osb"
 	"github.com/osb-gateway/caddy-osb-gateway/internal/platform"
+	"github.com/osb-gateway/caddy-osb-gateway/internal/telemetry"
 )
 
 // defaultLeeway is how much the clocks of an issuer and the gateway may differ.
@@ -145,7 +148,7 @@ func (rt *runtime) tokenRule(ctx caddy.Context, config *JWTConfig, s *tokenSetti
 	if err != nil {
 		return rule, fmt.Errorf("jwt %s: loading transport: %w", rule.Issuer, err)
 	}
-	rule.Keys.Transport = backgroundTransport{transport}
+	rule.Keys.Transport = keysTransport{transport, rt}
 	if s.written != "" {
 		rule.Keys.Token = func() (string, error) {
 			r := newResolver()
@@ -159,10 +162,21 @@ func (rt *runtime) tokenRule(ctx caddy.Context, config *JWTConfig, s *tokenSetti
 	return rule, nil
 }
 
-// backgroundTransport gives Caddy's transport what it expects of a request's context.
-type backgroundTransport struct{ http.RoundTripper }
+// keysTransport gives Caddy's transport what it expects of a request's context, and each fetch a span.
+type keysTransport struct {
+	http.RoundTripper
+	rt *runtime
+}
 
 // RoundTrip sends a request. It implements http.RoundTripper.
-func (t backgroundTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	return t.RoundTripper.RoundTrip(r.WithContext(withReplacer(r.Context())))
+func (t keysTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	ctx, span := t.rt.tracing.Start(r.Context(), telemetry.SpanKeysFetch, trace.SpanKindClient,
+		append(telemetry.ClientAttributes(r.Method, r.URL, ""), telemetry.KeyGateway.String(t.rt.name))...)
+	response, err := t.RoundTripper.RoundTrip(r.WithContext(withReplacer(ctx)))
+	if err != nil {
+		telemetry.EndFailed(span, err)
+		return nil, err
+	}
+	telemetry.EndBackend(span, osb.Unknown, response.StatusCode)
+	return response, nil
 }

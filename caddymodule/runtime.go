@@ -179,7 +179,6 @@ func (rt *runtime) start(before *runtime) error {
 	namesError := rt.nameAll(first)
 	if before != nil {
 		rt.catalogs.inherit(before.catalogs)
-		rt.authenticator.Inherit(before.authenticator)
 	}
 	rt.authenticator.Run(ctx, &rt.background)
 	rt.catalogs.doubt()
