@@ -40,7 +40,7 @@ func TestTokenMemory(t *testing.T) {
 		t.Error("a token is remembered though its keys changed")
 	}
 	for i := range 10 * maxAbsent {
-		set.missing(strings.Repeat("k", i%200) + string(rune('a'+i%26)), true)
+		set.missing(strings.Repeat("k", i%200)+string(rune('a'+i%26)), true)
 	}
 	if got := len(set.absent); got > maxAbsent {
 		t.Errorf("%d names of absent keys are remembered", got)
