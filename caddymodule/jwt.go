@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -150,16 +151,16 @@ func (rt *runtime) tokenRule(ctx caddy.Context, config *JWTConfig, s *tokenSetti
 	}
 	rule.Keys.Transport = keysTransport{transport, rt}
 	if s.written != "" {
-		rule.Keys.Token = func() (string, error) {
-			r := newResolver()
-			token := r.secret("jwks_token", s.written)
-			if !r.ok() {
-				return "", r.problems[0]
-			}
-			return token, nil
-		}
+		rule.Keys.Token = func() (string, error) { return readKeysToken(s.written) }
 	}
 	return rule, nil
+}
+
+// readKeysToken resolves the token to fetch keys with anew: a file may hold another one by now.
+func readKeysToken(written string) (string, error) {
+	r := newResolver()
+	token := r.secret("jwks_token", written)
+	return token, errors.Join(r.problems...)
 }
 
 // keysTransport gives Caddy's transport what it expects of a request's context, and each fetch a span.

@@ -6,9 +6,10 @@ import (
 )
 
 // CheckUnambiguous refuses ids which name one thing here and may name another at a server that reads paths carelessly:
-// one that unescapes them before it splits them at slashes, joins empty segments, or unescapes twice. Of such a server
-// `victim%2Fservice_bindings%2Fb`, `victim%2F` and `%2576ictim` are calls on the instance `victim`. Slashes within an
-// id are no trouble by themselves: IBM Cloud's resource names have them.
+// one that unescapes them before it splits them at slashes, joins empty segments, takes a backslash for a slash, cuts off
+// what stands behind a semicolon, unescapes twice, or drops spaces at the ends. To one or another of these
+// `victim%2Fservice_bindings%2Fb`, `victim%2F`, `victim;x`, `%2576ictim` and `victim%20` are calls on the instance
+// `victim`. Slashes within an id are no trouble by themselves: IBM Cloud's resource names have them.
 func (p Path) CheckUnambiguous() error {
 	for _, id := range [...]struct{ words, text string }{{"the instance id", p.Instance}, {"the binding id", p.Binding}} {
 		if isAmbiguous(id.text) {
@@ -19,6 +20,12 @@ func (p Path) CheckUnambiguous() error {
 }
 
 func isAmbiguous(id string) bool {
+	if !strings.ContainsFunc(id, isWordly) {
+		return false
+	}
+	if strings.ContainsAny(id, `;\`) || strings.TrimSpace(id) != id {
+		return true
+	}
 	for i := range len(id) {
 		if id[i] == '%' {
 			if _, escape := percentEncoded(id[i:]); escape {
@@ -26,7 +33,7 @@ func isAmbiguous(id string) bool {
 			}
 		}
 	}
-	if !strings.Contains(id, "/") || !strings.ContainsFunc(id, isWordly) {
+	if !strings.Contains(id, "/") {
 		return false
 	}
 	for segment := range strings.SplitSeq(id, "/") {

@@ -41,7 +41,8 @@ func otherSpellings() map[string]string {
 		"decomposed": strings.Replace(id, "%C3%A9", "e%CC%81", 1), "Latin-1": strings.Replace(id, "%C3%A9", "%E9", 1),
 		"overlong": strings.Replace(id, "%2F", "%C0%AF", 1), "full width": strings.Replace(id, "%2F", "%EF%BC%8F", 1),
 		"raw UTF-8": strings.Replace(id, "%C3%A9", "\u00e9", 1), "a NUL behind": id + "%00", "a space behind": id + "%20",
-		"a raw space behind": id + "+", "a backslash": strings.Replace(id, "%2F", "%5C", 1), "a line break behind": id + "%0A",
+		"a raw space behind": id + "+", "a backslash": strings.Replace(id, "%2F", "%5C", 1), "a parameter behind": id + ";x=1",
+		"an escaped parameter behind": id + "%3Bx", "a binding behind backslashes": id + "%5Cservice_bindings%5C" + victimBinding, "a line break behind": id + "%0A",
 		"an escaped query behind": id + "%3Fx=1", "an escaped fragment behind": id + "%23x",
 		"a binding behind": id + "%2Fservice_bindings%2F" + victimBinding, "a poll behind": id + "%2flast_operation",
 		"a binding behind, twice": id + "%252Fservice_bindings%252F" + victimBinding,
@@ -66,7 +67,7 @@ func everyByte(id string) string {
 }
 
 // carelessly are the paths for which servers may take a target: unescaped not at all, once, twice or three times, and
-// cleaned at each step.
+// at each step cleaned, with slashes for backslashes, without parameters and without spaces.
 func carelessly(target string) []string {
 	target, _, _ = strings.Cut(target, "?")
 	paths := []string{target, path.Clean(target)}
@@ -76,7 +77,9 @@ func carelessly(target string) []string {
 			break
 		}
 		target = unescaped
-		paths = append(paths, target, path.Clean(target))
+		slashed := strings.ReplaceAll(target, `\`, "/")
+		cut, _, _ := strings.Cut(slashed, ";")
+		paths = append(paths, target, path.Clean(target), path.Clean(slashed), path.Clean(cut), strings.TrimSpace(target))
 		target = path.Clean(target)
 	}
 	return paths
