@@ -59,7 +59,6 @@ func (c *call) readIdentity() error {
 	if len(values) > 0 && values[0] != "" {
 		c.identity, err = osb.ParseIdentity(values[0])
 	}
-	kind := c.identity.Platform
 	c.identity.User = c.rt.identityLog.show(c.identity.User)
 	rule := c.platform.identity
 	switch {
@@ -71,7 +70,7 @@ func (c *call) readIdentity() error {
 		return identityError("is there more than once")
 	case err != nil:
 		return err
-	case rule.platform != "" && kind != rule.platform:
+	case rule.platform != "" && c.identity.Platform != rule.platform:
 		return identityError("must be one of the platform " + rule.platform)
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -368,6 +369,38 @@ func TestInherit(t *testing.T) {
 		defer b.Close()
 		b.Inherit(before)
 		wantUndecided(t, b, good)
+	})
+}
+
+// TestTokenOfTwoPlatformsAtTheStart: a token of two is refused also while one of them has no keys yet.
+func TestTokenOfTwoPlatformsAtTheStart(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T) {
+		f, slow := new(fakeTransport), new(fakeTransport)
+		f.keys(rsaOne())
+		slow.set(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+		rule := func(f *fakeTransport, claim string) []platform.TokenRule {
+			r := fakeRule(f, nil)
+			r.Require = []platform.Requirement{{Claim: claim, Values: []string{"x"}}}
+			return []platform.TokenRule{r}
+		}
+		a := started(t,
+			platform.Platform{Name: "slow", Tokens: rule(slow, "one")}, platform.Platform{Name: "quick", Tokens: rule(f, "two")})
+		synctest.Wait()
+		of := func(more object) http.Header {
+			all := fresh()
+			maps.Copy(all, more)
+			return bearer(rsaOne().sign(nil, all))
+		}
+		both := errorOf(t, a, of(object{"one": "x", "two": "x"}), "")
+		if conflict, ok := errors.AsType[*platform.ConflictError](both); !ok || strings.Join(conflict.Platforms, " ") != "slow quick" {
+			t.Errorf("got %v, want a conflict of both", both)
+		}
+		begun := time.Now()
+		want(t, a, of(object{"two": "x"}), "quick")
+		if passed := time.Since(begun); passed != 0 {
+			t.Errorf("the other platform's keys were waited for, %s", passed)
+		}
 	})
 }
 

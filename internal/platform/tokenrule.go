@@ -182,6 +182,11 @@ type verdict struct {
 
 // check holds a token against the rule with the keys that are there.
 func (r *tokenRule) check(t *token, now time.Time) verdict {
+	return r.checkWith(r.keys.get(now), t, now)
+}
+
+// checkWith holds a token against the rule with these keys, nil for none.
+func (r *tokenRule) checkWith(known *keys, t *token, now time.Time) verdict {
 	switch {
 	case !slices.Contains(r.algorithms, t.algorithm):
 		return verdict{err: refused("the token is signed with an algorithm that is not allowed")}
@@ -197,7 +202,6 @@ func (r *tokenRule) check(t *token, now time.Time) verdict {
 	if err := r.validator.Validate(jwt.MapClaims(t.claims)); err != nil {
 		return verdict{err: refused(describeInvalid(err))}
 	}
-	known := r.keys.get(now)
 	if known == nil {
 		return verdict{err: ErrUndecided, unknownKey: true}
 	}

@@ -54,7 +54,7 @@ func (a *Authenticator) bearer(ctx context.Context, raw string) (platform string
 	}
 	found, entry, err := match(rules, t, now)
 	if len(found) == 0 && err != nil {
-		found, entry, err = a.matchAgain(ctx, rules, t, err)
+		found, entry, err = matchAgain(ctx, rules, t, err)
 	}
 	switch len(found) {
 	case 0:
@@ -66,18 +66,36 @@ func (a *Authenticator) bearer(ctx context.Context, raw string) (platform string
 	return "", &ConflictError{What: "token", Platforms: found}
 }
 
-// match holds a token against rules. It returns the platforms that match, with what is to be remembered of the last one,
+// match holds a token against rules. It returns the platforms that match, with what is to be remembered of one of them,
 // and, if there is none, why.
 func match(rules []*tokenRule, t *token, now time.Time) (platforms []string, entry verifiedToken, err error) {
-	for _, rule := range rules {
-		v := rule.check(t, now)
+	verdicts := make([]verdict, len(rules))
+	for i, rule := range rules {
+		verdicts[i] = rule.check(t, now)
+		err = weightier(err, verdicts[i].err)
+	}
+	for i, rule := range rules {
+		v := verdicts[i]
+		if v.unknownKey {
+			v = rule.checkWithKeysOf(rules, verdicts, t, now)
+		}
 		if v.err == nil {
 			platforms = append(platforms, rule.platform)
 			entry = verifiedToken{rule: rule, keys: v.keys, until: v.until}
 		}
-		err = weightier(err, v.err)
 	}
 	return platforms, entry, err
+}
+
+// checkWithKeysOf checks a token, whose key the rule does not have, with the keys that another rule found it to be signed
+// with, if those are of the same source: this rule has them in a moment, and the token may match both even now.
+func (r *tokenRule) checkWithKeysOf(rules []*tokenRule, verdicts []verdict, t *token, now time.Time) verdict {
+	for i, other := range rules {
+		if verdicts[i].err == nil && other.keys.name == r.keys.name {
+			return r.checkWith(verdicts[i].keys, t, now)
+		}
+	}
+	return verdict{err: ErrUndecided}
 }
 
 // weightier returns the error that says more of why no rule matches: that one could not be judged, or what is wrong with
@@ -90,7 +108,7 @@ func weightier(a, b error) error {
 }
 
 // matchAgain has the keys looked at again that a token would need, and holds it against the rules once more.
-func (a *Authenticator) matchAgain(
+func matchAgain(
 	ctx context.Context, rules []*tokenRule, t *token, before error,
 ) (platforms []string, entry verifiedToken, err error) {
 	var open []*tokenRule
