@@ -1,7 +1,6 @@
 package caddymodule
 
 import (
-	"net/http"
 	"slices"
 
 	"github.com/osb-gateway/caddy-osb-gateway/internal/osb"
@@ -52,7 +51,7 @@ func (p *PlatformConfig) resolveIdentity(r *resolver, name string) identityRule 
 
 // readIdentity decodes on whose behalf the platform calls. One that is missing or cannot be read is no trouble, unless
 // the platform demands it of calls that create or change something. Deletions are not among them: when platforms clean
-// up after a failed create, they act on nobody's behalf.
+// up after a failed create, they act on nobody's behalf. Nor are IBM Cloud's state calls, which come without one.
 func (c *call) readIdentity() error {
 	values := c.r.Header.Values(osb.HeaderOriginatingIdentity)
 	var err error
@@ -62,7 +61,7 @@ func (c *call) readIdentity() error {
 	c.identity.User = c.rt.identityLog.show(c.identity.User)
 	rule := c.platform.identity
 	switch {
-	case !rule.required || c.r.Method != http.MethodPut && c.r.Method != http.MethodPatch:
+	case !rule.required || !demandsIdentity[c.path.Operation]:
 		return nil
 	case len(values) == 0 || values[0] == "":
 		return identityError("is missing; this broker requires it")
@@ -80,11 +79,15 @@ func (c *call) readIdentity() error {
 // names none, there is nothing to compare.
 func (c *call) checkContext() error {
 	named := c.fields.Context.Platform
-	if c.platform.identity.strict && named != "" && c.identity.Decoded && named != c.identity.Platform {
+	demanded := c.platform.identity.strict && demandsIdentity[c.path.Operation]
+	if demanded && named != "" && named != c.identity.Platform {
 		return identityError("is of another platform than the context of the request")
 	}
 	return nil
 }
+
+// demandsIdentity are the operations for which an identity can be demanded.
+var demandsIdentity = map[osb.Operation]bool{osb.Provision: true, osb.Update: true, osb.Bind: true}
 
 func identityError(problem string) error {
 	return &osb.RequestError{
