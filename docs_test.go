@@ -1,6 +1,8 @@
 package osbgateway_test
 
 import (
+	"encoding/pem"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -78,6 +80,10 @@ func validate(t *testing.T, program, path, text string) {
 		}
 		env = append(env, match[1]+"="+value)
 	}
+	directory := exampleFiles(t)
+	for _, original := range []string{"/var/run/secrets/kubernetes.io/serviceaccount", "/etc/osb-gateway"} {
+		text = strings.ReplaceAll(text, original, directory)
+	}
 	config := filepath.Join(t.TempDir(), "Caddyfile")
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -87,6 +93,23 @@ func validate(t *testing.T, program, path, text string) {
 		lines := strings.Split(strings.TrimSpace(output), "\n")
 		t.Errorf("%s: caddy validate: %v: %s\n%s", path, err, lines[len(lines)-1], text)
 	}
+}
+
+// exampleFiles is a directory with the files that examples name.
+func exampleFiles(t *testing.T) string {
+	t.Helper()
+	directory := t.TempDir()
+	server := httptest.NewTLSServer(nil)
+	defer server.Close()
+	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	for name, content := range map[string][]byte{
+		"token": []byte("token-of-the-account"), "ca.crt": certificate, "platforms-ca.pem": certificate,
+	} {
+		if err := os.WriteFile(filepath.Join(directory, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return directory
 }
 
 // documentLink is a link of a Markdown document.
@@ -119,6 +142,34 @@ func TestReadmeLinksToEveryPage(t *testing.T) {
 	for _, page := range pages {
 		if !strings.Contains(readme, "]("+page+")") {
 			t.Errorf("README.md does not link to %s", page)
+		}
+	}
+}
+
+// TestThreatModelNamesTests: every test that the threat model relies on is there.
+func TestThreatModelNamesTests(t *testing.T) {
+	t.Parallel()
+	functions := make(map[string]bool)
+	function := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
+	err := filepath.WalkDir(".", func(path string, _ os.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		for _, match := range function.FindAllStringSubmatch(readText(t, path), -1) {
+			functions[match[1]] = true
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := regexp.MustCompile("`((?:Test|Fuzz)\\w+)`").FindAllStringSubmatch(readText(t, "SECURITY.md"), -1)
+	if len(named) < 20 {
+		t.Fatalf("SECURITY.md names only %d tests", len(named))
+	}
+	for _, match := range named {
+		if !functions[match[1]] {
+			t.Errorf("SECURITY.md names the test %s, which is not there", match[1])
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -16,6 +17,7 @@ import (
 // The error codes of the gateway's own answers.
 const (
 	codeUnauthorized         = "Unauthorized"
+	codeUndecided            = "AuthenticationUnavailable"
 	codeNotFound             = "NotFound"
 	codeMethodNotAllowed     = "MethodNotAllowed"
 	codeUnsupportedVersion   = "UnsupportedApiVersion"
@@ -98,8 +100,12 @@ func (c *call) answerTo(err error) answer {
 	var broker *backend.Error
 	switch {
 	case errors.Is(err, platform.ErrUnauthorized):
-		return newAnswer(http.StatusUnauthorized, codeUnauthorized, "The credentials are missing or wrong.").
-			with(osb.HeaderWWWAuthenticate, `Basic realm="osb-gateway", charset="UTF-8"`)
+		a := newAnswer(http.StatusUnauthorized, codeUnauthorized, "The credentials are missing or wrong.")
+		a.header[osb.HeaderWWWAuthenticate] = slices.Clone(c.rt.challenges)
+		return a
+	case errors.Is(err, platform.ErrUndecided):
+		return newAnswer(http.StatusServiceUnavailable, codeUndecided,
+			"The token cannot be checked at the moment. Try again later.").retryAfter()
 	case errors.As(err, &request):
 		return answerToRequest(request)
 	case errors.As(err, &refused) && refused.Refusal == routing.RefusalNotConfigured:

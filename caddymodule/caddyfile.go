@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"encoding/json"
 	"slices"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig"
@@ -53,6 +54,20 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //		platform <name> {
 //			formerly <name>...
 //			basic_auth <user> <hash>
+//			jwt <issuer> {
+//				jwks_url <url>
+//				key_file <pem>
+//				jwks_token <token>
+//				transport <name> {
+//					...
+//				}
+//				audience <aud>...
+//				algorithms <alg>...
+//				require <claim> <value>...
+//				leeway <duration>
+//			}
+//			client_cert <sha256:hex|dns:name|uri:uri>...
+//			identity <lenient|required|strict> [<platform>]
 //			api_version <min> [required]
 //			default_api_version <2.x>
 //			offerings <allow|deny> <selector>...
@@ -90,8 +105,8 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //		identity_log <full|hash [<key>]|none>
 //	}
 //
-// Platforms, backends, basic_auth of a platform, offerings, header, include, exclude and rename may be repeated; everything
-// else stands once.
+// Platforms, backends, basic_auth, jwt and offerings of a platform, require, header, include, exclude and rename may be
+// repeated; everything else stands once.
 func (g *Gateway) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the directive
 	if d.NextArg() {
@@ -234,6 +249,12 @@ func (p *PlatformConfig) parse(b *block) error {
 		}
 		p.BasicAuth = append(p.BasicAuth, credential)
 		return nil
+	case "jwt":
+		return p.parseJWT(b)
+	case "client_cert":
+		return b.list(&p.ClientCertificates)
+	case "identity":
+		return b.unlessSeen(func() error { return p.parseIdentity(b) })
 	case "api_version":
 		return b.unlessSeen(func() error { return p.parseAPIVersion(b) })
 	case "default_api_version":
@@ -294,12 +315,13 @@ func (c *BackendConfig) parse(b *block) error {
 	case "catalog_timeout":
 		return b.once((*string)(&c.CatalogTimeout))
 	case "transport":
-		return b.unlessSeen(func() error { return c.parseTransport(b) })
+		return b.unlessSeen(func() error { return parseTransport(b, &c.TransportRaw) })
 	}
 	return c.parsePolicy(b)
 }
 
-func (c *BackendConfig) parseTransport(b *block) error {
+// parseTransport reads a transport of Caddy's.
+func parseTransport(b *block, raw *json.RawMessage) error {
 	var name string
 	if err := b.args(&name); err != nil {
 		return err
@@ -308,7 +330,7 @@ func (c *BackendConfig) parseTransport(b *block) error {
 	if err != nil {
 		return err
 	}
-	c.TransportRaw = caddyconfig.JSONModuleObject(module, "protocol", name, nil)
+	*raw = caddyconfig.JSONModuleObject(module, "protocol", name, nil)
 	return nil
 }
 

@@ -65,6 +65,17 @@ type PlatformConfig struct {
 	// User names with the hash of their password, made by `caddy hash-password` (bcrypt or argon2id). Several may be
 	// live at a time, so that a password is rotated without a failed call. A user name belongs to one platform.
 	BasicAuth []BasicAuthConfig `json:"basic_auth,omitempty"`
+	// JSON Web Tokens that stand for the platform, one entry for an issuer.
+	JWT []*JWTConfig `json:"jwt,omitempty"`
+	// Client certificates that stand for the platform: `sha256:` and the fingerprint of one, or `dns:` or `uri:` and a
+	// name in it, which counts only in certificates that Caddy verified.
+	ClientCertificates []string `json:"client_cert,omitempty"`
+	// What is asked of the originating identity of calls that create or change something: `lenient` (the default:
+	// nothing), `required` (it must be there and readable) or `strict` (its platform must be that of the body's context
+	// too).
+	Identity string `json:"identity,omitempty"`
+	// The platform that the originating identity must name, such as `cloudfoundry`. Default: any.
+	IdentityPlatform string `json:"identity_platform,omitempty"`
 	// The least version of the API that the platform must announce, such as `2.13`. Below it calls get 412.
 	APIVersion string `json:"api_version,omitempty"`
 	// Refuse calls beneath /v2 that announce no version at all.

@@ -24,7 +24,7 @@ func init() {
 //
 // Placeholder | Description
 // ------------|------------
-// `{http.osb_gateway.platform}` | The platform that calls
+// `{http.osb_gateway.platform}` | The platform that calls; `{http.auth.user.id}` likewise
 // `{http.osb_gateway.operation}` | The operation, such as `provision` or `poll_instance`
 // `{http.osb_gateway.backend}` | The backend that the call went to
 // `{http.osb_gateway.instance_id}` | The id of the instance, decoded
@@ -119,6 +119,11 @@ func (g *Gateway) warnOfLiteralSecrets() {
 		warn("store redis password", g.Store.Password)
 		warn("store redis sentinel_password", g.Store.SentinelPassword)
 		warn("store redis url", passwordOfURL(g.Store.URL))
+	}
+	for _, caller := range g.Platforms {
+		for _, token := range caller.JWT {
+			warn("platform "+caller.Name+" jwt "+token.Issuer+" jwks_token", token.JWKSToken)
+		}
 	}
 	for _, backend := range g.Backends {
 		if backend.BasicAuth != nil {

@@ -57,7 +57,8 @@ func awaitEndOfGateways(t *testing.T) {
 	await(t, "the end of all gateways", func() bool {
 		stacks := goroutines()
 		return !strings.Contains(stacks, "caddy-osb-gateway/caddymodule.(*") &&
-			!strings.Contains(stacks, "caddy-osb-gateway/routing")
+			!strings.Contains(stacks, "caddy-osb-gateway/routing") &&
+			!strings.Contains(stacks, "caddy-osb-gateway/internal/platform")
 	})
 }
 

@@ -85,7 +85,7 @@ func TestProvisionJSONProblems(t *testing.T) {
 		{"UnknownKey", object{"nane": "x"}, `unknown field "nane"`},
 		{"UnknownStoreKey", store(object{"kind": "file", "file": "x"}), `unknown field "file"`},
 		{"UnknownTLSKey", store(object{"kind": "redis", "tls": object{"insecure": true}}), `unknown field "insecure"`},
-		{"UnknownPlatformKey", platform(object{"jwt": object{}}), `unknown field "jwt"`},
+		{"UnknownPlatformKey", platform(object{"oauth2": object{}}), `unknown field "oauth2"`},
 		{"UnknownCredentialKey", platform(object{"basic_auth": []any{object{"user": "a", "password": secretPassword}}}), `unknown field "password"`},
 		{"UnknownBackendKey", backend(object{"retries": 3}), `unknown field "retries"`},
 		{"UnknownCatalogKey", object{"catalog": object{"interval": "1m"}}, `unknown field "interval"`},

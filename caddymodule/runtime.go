@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -34,7 +35,10 @@ type runtime struct {
 	*settings
 	logger, audit *zap.Logger
 	authenticator *platform.Authenticator
-	callers       map[string]*platformSettings
+	// refusals logs what is wrong with credentials, and challenges are what who has none is told.
+	refusals   refusalLog
+	challenges []string
+	callers    map[string]*platformSettings
 	// brokers are the backends by name. What the store calls them is found in naming.
 	brokers map[string]*broker
 	naming  atomic.Pointer[naming]
@@ -84,13 +88,6 @@ func newRuntime(ctx caddy.Context, g *Gateway, s *settings) (_ *runtime, err err
 		callers: make(map[string]*platformSettings, len(s.platforms)),
 		brokers: make(map[string]*broker, len(s.backends)), renew: make(chan struct{}, 1), resolved: make(chan struct{}),
 	}
-	platforms := make([]platform.Platform, len(s.platforms))
-	for i, p := range s.platforms {
-		rt.callers[p.name] = p
-		platforms[i] = platform.Platform{Name: p.name, Basic: p.basic}
-	}
-	rt.authenticator, err = platform.NewAuthenticator(platforms)
-	problems := append(make([]error, 0, 1+len(s.backends)), err)
 	var transports caddy.Context
 	transports, rt.closeTransports = caddy.NewContext(ctx)
 	defer func() {
@@ -98,6 +95,7 @@ func newRuntime(ctx caddy.Context, g *Gateway, s *settings) (_ *runtime, err err
 			rt.closeTransports()
 		}
 	}()
+	problems := append(make([]error, 0, 1+len(s.backends)), rt.addPlatforms(transports, g))
 	for i, b := range s.backends {
 		problems = append(problems, rt.addBroker(transports, g.Backends[i], b))
 	}
@@ -122,7 +120,7 @@ func newRuntime(ctx caddy.Context, g *Gateway, s *settings) (_ *runtime, err err
 
 // addBroker makes a backend, with Caddy's transport.
 func (rt *runtime) addBroker(ctx caddy.Context, config *BackendConfig, s *backendSettings) error {
-	transport, err := loadTransport(ctx, config)
+	transport, err := loadTransport(ctx, config, config.TransportRaw)
 	if err != nil {
 		return fmt.Errorf("backend %q: loading transport: %w", s.name, err)
 	}
@@ -139,11 +137,12 @@ func (rt *runtime) addBroker(ctx caddy.Context, config *BackendConfig, s *backen
 	return nil
 }
 
-// loadTransport loads the configured transport, or Caddy's own with its defaults. Neither may unpack answers by itself.
-func loadTransport(ctx caddy.Context, config *BackendConfig) (http.RoundTripper, error) {
+// loadTransport loads the transport that config has in its TransportRaw, or Caddy's own with its defaults. Neither may
+// unpack answers by itself.
+func loadTransport(ctx caddy.Context, config any, raw json.RawMessage) (http.RoundTripper, error) {
 	var module any
 	var err error
-	if len(config.TransportRaw) > 0 {
+	if len(raw) > 0 {
 		module, err = ctx.LoadModule(config, "TransportRaw")
 	} else {
 		module, err = ctx.LoadModuleByID("http.reverse_proxy.transport.http", []byte(`{"compression": false}`))
@@ -184,6 +183,7 @@ func (rt *runtime) start(before *runtime) error {
 	if before != nil {
 		rt.catalogs.inherit(before.catalogs)
 	}
+	rt.authenticator.Run(ctx, &rt.background)
 	rt.catalogs.doubt()
 	rt.background.Go(func() { rt.keepNames(ctx, namesError) })
 	rt.background.Go(func() { rt.reportMissing(ctx) })
@@ -246,6 +246,7 @@ func (rt *runtime) letGo() {
 		rt.logger.Warn("calls did not end in time; the store is closed, and later calls settle what they did",
 			zap.Duration("waited", patience))
 	}
+	rt.authenticator.Close()
 	rt.closeTransports()
 	if err := rt.store.release(); err != nil {
 		rt.logger.Error("closing the store", zap.Error(err))

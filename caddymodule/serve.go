@@ -77,14 +77,22 @@ func (c *call) run(pathError error) answer {
 	if err := c.checkLoop(); err != nil {
 		return c.refuse(err)
 	}
+	if err := c.checkPath(); err != nil {
+		return c.refuse(err)
+	}
 	if err := c.checkVersion(); err != nil {
 		return c.refuse(err)
 	}
-	c.readIdentity()
+	if err := c.readIdentity(); err != nil {
+		return c.refuse(err)
+	}
 	if c.path.Operation == osb.Catalog {
 		return c.catalog()
 	}
 	if err := c.readIDs(); err != nil {
+		return c.refuse(err)
+	}
+	if err := c.checkContext(); err != nil {
 		return c.refuse(err)
 	}
 	return c.exchange()
@@ -106,12 +114,22 @@ func (c *call) exchange() answer {
 
 // authenticate finds the platform that calls.
 func (c *call) authenticate() error {
-	name, err := c.rt.authenticator.Authenticate(c.r.Context(), c.r.Header)
+	name, err := c.rt.authenticator.Authenticate(c.r.Context(), c.r.Header, c.r.TLS)
 	if err != nil {
+		c.rt.noteRefusal(c, err)
 		return err
 	}
 	c.platform = c.rt.callers[name]
 	return nil
+}
+
+// checkPath refuses ids that a broker which unescapes paths too early or too often would take for those of others.
+// Where there is one platform, there are no others.
+func (c *call) checkPath() error {
+	if len(c.rt.callers) < 2 {
+		return nil
+	}
+	return c.path.CheckUnambiguous()
 }
 
 // versioned tells whether the call belongs to an API that has versions. IBM Cloud's extension has none.
@@ -146,14 +164,6 @@ func (c *call) checkVersion() error {
 		}
 	}
 	return nil
-}
-
-// readIdentity decodes on whose behalf the platform calls. One that cannot be decoded is passed on all the same.
-func (c *call) readIdentity() {
-	if header := c.r.Header.Get(osb.HeaderOriginatingIdentity); header != "" {
-		c.identity, _ = osb.ParseIdentity(header)
-		c.identity.User = c.rt.identityLog.show(c.identity.User)
-	}
 }
 
 // begin resolves the owner and, for what changes something, enters the call in the store. Fresh forbids the use of
@@ -298,6 +308,9 @@ func (c *call) setPlaceholders() {
 		return
 	}
 	replacer.Map(func(key string) (any, bool) {
+		if key == "http.auth.user.id" && c.platform != nil {
+			return c.platform.name, true // as Caddy's own authentication has it
+		}
 		name, ours := strings.CutPrefix(key, "http.osb_gateway.")
 		if !ours {
 			return nil, false

@@ -52,6 +52,9 @@ type platformSettings struct {
 	name            string
 	formerly        []string
 	basic           []platform.BasicCredential
+	tokens          []*tokenSettings
+	certificates    []string
+	identity        identityRule
 	minVersion      osb.Version
 	versionRequired bool
 	defaultVersion  string
@@ -146,8 +149,9 @@ func (s *settings) check(g *Gateway) error {
 	var platforms, backends nameCheck
 	for i, p := range s.platforms {
 		problems = append(problems, platforms.add("platform", p.name, p.formerly))
-		if len(p.basic) == 0 {
-			problems = append(problems, fmt.Errorf("platform %q has no credentials: add `basic_auth`", p.name))
+		if len(p.basic)+len(p.tokens)+len(p.certificates) == 0 {
+			problems = append(problems,
+				fmt.Errorf("platform %q has no credentials: add `basic_auth`, `jwt` or `client_cert`", p.name))
 		}
 		if len(s.platforms) > 1 && g.Platforms[i].UnknownInstances == "" {
 			problems = append(problems, fmt.Errorf("platform %q: with several platforms, `unknown_instances` must be set "+
@@ -234,6 +238,15 @@ func (p *PlatformConfig) resolve(r *resolver) *platformSettings {
 			Hash: r.secret("platform "+name+": basic_auth hash", credential.Hash),
 		})
 	}
+	for i, token := range p.JWT {
+		if token == nil {
+			r.fail("platform %s: jwt %d is null", name, i+1)
+			continue
+		}
+		s.tokens = append(s.tokens, token.resolve(r, "platform "+name))
+	}
+	s.certificates = r.texts("platform "+name+": client_cert", p.ClientCertificates)
+	s.identity = p.resolveIdentity(r, name)
 	if p.APIVersion != "" {
 		s.minVersion = resolveVersion(r, "platform "+name+": api_version", p.APIVersion)
 	}

@@ -4,17 +4,15 @@ package platform
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"hash/maphash"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 )
-
-// ErrUnauthorized is returned for a request that carries no credentials, malformed ones, or wrong ones. It says no
-// more, so that nobody learns which user names exist.
-var ErrUnauthorized = errors.New("unauthorized")
 
 // Platform is a caller that the gateway knows.
 type Platform struct {
@@ -23,6 +21,11 @@ type Platform struct {
 	// Basic are the user names and passwords that stand for the platform. A user name may occur several times, so that
 	// a password can be changed while the old one still works.
 	Basic []BasicCredential
+	// Tokens say which JSON Web Tokens stand for the platform.
+	Tokens []TokenRule
+	// Certificates are the client certificates that stand for it: sha256:<hex>, the fingerprint of one, or dns:<name> or
+	// uri:<uri>, a name in those that were verified.
+	Certificates []string
 }
 
 // BasicCredential is a user name and the hash of its password. It is printed without the hash.
@@ -50,6 +53,10 @@ type Authenticator struct {
 	decoys   []*account
 	seed     maphash.Seed // chooses the decoy of a name
 	verifier *verifier
+	// tokens are the rules by the issuers that they are for, verified the tokens that were found right lately.
+	tokens       map[string][]*tokenRule
+	verified     tokenCache
+	certificates []certificateRule
 }
 
 // account is what is known of one user name.
@@ -59,10 +66,14 @@ type account struct {
 }
 
 // NewAuthenticator checks the platforms and returns their Authenticator. Platforms have distinct names and at least one
-// credential each, no user name belongs to two of them, and every hash is one that can be checked at a bearable cost.
-// The error joins everything that is wrong and repeats no hashes: what stands where a hash belongs may be a password.
+// credential each, no user name, token rule or certificate belongs to two of them, and every hash is one that can be
+// checked at a bearable cost. Nothing is fetched. The error joins everything that is wrong and repeats no hashes: what
+// stands where a hash belongs may be a password.
 func NewAuthenticator(platforms []Platform) (*Authenticator, error) {
-	a := &Authenticator{accounts: make(map[string]*account), seed: maphash.MakeSeed(), verifier: newVerifier()}
+	a := &Authenticator{
+		accounts: make(map[string]*account), seed: maphash.MakeSeed(), verifier: newVerifier(),
+		tokens: make(map[string][]*tokenRule),
+	}
 	var problems []error
 	names := make(map[string]bool, len(platforms))
 	for _, p := range platforms {
@@ -71,7 +82,7 @@ func NewAuthenticator(platforms []Platform) (*Authenticator, error) {
 			problems = append(problems, errors.New("a platform has no name"))
 		case names[p.Name]:
 			problems = append(problems, fmt.Errorf("platform %q is configured twice", p.Name))
-		case len(p.Basic) == 0:
+		case len(p.Basic)+len(p.Tokens)+len(p.Certificates) == 0:
 			problems = append(problems, fmt.Errorf("platform %q has no credentials", p.Name))
 		}
 		names[p.Name] = true
@@ -86,6 +97,7 @@ func NewAuthenticator(platforms []Platform) (*Authenticator, error) {
 			}
 			seen[c] = true
 		}
+		problems = append(problems, a.addTokens(p), a.addCertificates(p))
 	}
 	if len(platforms) == 0 {
 		problems = append(problems, errors.New("no platform is configured"))
@@ -133,17 +145,56 @@ func (k *account) decoy() *account {
 	return d
 }
 
-// Authenticate returns the name of the platform that a request with this header comes from. It returns ErrUnauthorized
-// if it comes from none, and the cause of ctx if that ended before a password could be checked.
-func (a *Authenticator) Authenticate(ctx context.Context, header http.Header) (platform string, err error) {
+// Authenticate returns the name of the platform that a request with this header and this state of its connection comes
+// from; the state is nil without TLS. A request has one Authorization header or a client certificate that is known. With
+// both the header counts, and a certificate that stands for another platform is refused with it: somebody has mixed up
+// what belongs to two. A header that is wrong is never made good by a certificate.
+//
+// It returns an error that is ErrUnauthorized if the request comes from no platform, ErrUndecided if that cannot be told
+// because an issuer's keys are not available, and the cause of ctx if that ended before it was told.
+func (a *Authenticator) Authenticate(
+	ctx context.Context, header http.Header, state *tls.ConnectionState,
+) (platform string, err error) {
 	lines := header["Authorization"]
-	if len(lines) != 1 || len(a.decoys) == 0 {
-		// None, or two that contradict each other: which of them counts is what attackers play with.
+	certified, shown := a.certificate(state)
+	switch {
+	case len(lines) > 1:
+		// Two that contradict each other: which of them counts is what attackers play with.
+		return "", ErrUnauthorized
+	case len(lines) == 1:
+		platform, err = a.header(ctx, lines[0])
+		if err == nil && len(certified) > 0 && !slices.Contains(certified, platform) {
+			return "", &ConflictError{
+				What: "Authorization header and certificate", Platforms: append([]string{platform}, certified...),
+			}
+		}
+		return platform, err
+	case len(certified) > 1:
+		return "", &ConflictError{What: "certificate", Platforms: certified}
+	case len(certified) == 1:
+		return certified[0], nil
+	case shown:
+		return "", refused("the client certificate is not one that is configured, not verified, or not valid now")
+	}
+	return "", ErrUnauthorized
+}
+
+// header returns the platform that an Authorization header stands for.
+func (a *Authenticator) header(ctx context.Context, value string) (platform string, err error) {
+	if raw, ok := bearerToken(value); ok && len(a.tokens) > 0 {
+		return a.bearer(ctx, raw)
+	}
+	if len(a.decoys) == 0 {
 		return "", ErrUnauthorized
 	}
+	return a.basic(ctx, value)
+}
+
+// basic returns the platform that a user name and a password stand for.
+func (a *Authenticator) basic(ctx context.Context, value string) (platform string, err error) {
 	s := a.verifier.scratch()
 	defer a.verifier.release(s)
-	user, password, ok := s.decodeBasic(lines[0])
+	user, password, ok := s.decodeBasic(value)
 	if !ok {
 		return "", ErrUnauthorized
 	}

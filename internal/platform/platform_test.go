@@ -139,7 +139,7 @@ func TestAuthenticate(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			for range 3 { // the first time hashes, the others remember
-				got, err := a.Authenticate(t.Context(), test.header)
+				got, err := a.Authenticate(t.Context(), test.header, nil)
 				if got != test.want || (err == nil) != (test.want != "") {
 					t.Fatalf("got %q, %v; want %q", got, err, test.want)
 				}
@@ -161,7 +161,7 @@ func FuzzAuthenticate(f *testing.F) {
 	f.Add("Basic dTpwOnd=")
 	f.Add("Bearer x")
 	f.Fuzz(func(t *testing.T, value string) {
-		_, err := a.Authenticate(context.Background(), http.Header{"Authorization": {value}})
+		_, err := a.Authenticate(context.Background(), http.Header{"Authorization": {value}}, nil)
 		scheme, rest, _ := strings.Cut(value, " ")
 		want := strings.EqualFold(scheme, "basic") && strings.TrimLeft(rest, " ") == encode("u:p:w")
 		if got := err == nil; got != want {
@@ -177,11 +177,11 @@ func BenchmarkAuthenticate(b *testing.B) {
 		"refused":  basic("cf", "wrong"),
 	} {
 		b.Run(name, func(b *testing.B) {
-			_, _ = a.Authenticate(b.Context(), header)
+			_, _ = a.Authenticate(b.Context(), header, nil)
 			b.ReportAllocs()
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
-					_, _ = a.Authenticate(context.Background(), header)
+					_, _ = a.Authenticate(context.Background(), header, nil)
 				}
 			})
 		})

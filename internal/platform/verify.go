@@ -36,6 +36,7 @@ const maxRefusals = 1024
 // hashed once as long as it is remembered. All who present the same pair at one time share one hash, and no more hashes
 // run at a time than there are processors.
 type verifier struct {
+	key   []byte        // of the digests
 	pool  sync.Pool     // of *scratch
 	slots chan struct{} // one for each hash that may run
 
@@ -53,9 +54,11 @@ type verification struct {
 	right   bool
 }
 
-func newVerifier() *verifier {
-	key := randomBytes(sha256.BlockSize)
+func newVerifier() *verifier { return newVerifierWith(randomBytes(sha256.BlockSize)) }
+
+func newVerifierWith(key []byte) *verifier {
 	return &verifier{
+		key:     key,
 		pool:    sync.Pool{New: func() any { return &scratch{mac: hmac.New(sha256.New, key)} }},
 		slots:   make(chan struct{}, runtime.GOMAXPROCS(0)),
 		running: make(map[digest]*verification),
@@ -70,6 +73,21 @@ func (v *verifier) scratch() *scratch { return v.pool.Get().(*scratch) } //nolin
 func (v *verifier) release(s *scratch) {
 	s.wipe()
 	v.pool.Put(s)
+}
+
+// digest returns the digest of a token.
+func (v *verifier) digest(token string) digest {
+	s := v.scratch()
+	defer v.release(s)
+	s.mac.Reset()
+	for len(token) > 0 {
+		n := copy(s.encoded[:], token)
+		_, _ = s.mac.Write(s.encoded[:n]) // never fails
+		token = token[n:]
+		s.used = max(s.used, n) // to be wiped
+	}
+	s.mac.Sum(s.sum[:0])
+	return s.sum
 }
 
 // check tells whether the password, which together with the account's name has the digest mac, is one of the account's.

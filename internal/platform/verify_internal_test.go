@@ -53,7 +53,7 @@ func headerOf(user, password string) http.Header {
 
 func wantPlatform(t *testing.T, a *Authenticator, user, password, want string) {
 	t.Helper()
-	got, err := a.Authenticate(t.Context(), headerOf(user, password))
+	got, err := a.Authenticate(t.Context(), headerOf(user, password), nil)
 	if got != want || (want == "" && !errors.Is(err, ErrUnauthorized)) || (want != "" && err != nil) {
 		t.Errorf("%s with %s: got %q, %v; want %q", user, password, got, err, want)
 	}
@@ -203,7 +203,7 @@ func TestHashesAtATimeAreBounded(t *testing.T) {
 		gone := errors.New("the platform hung up")
 		ended := make(chan error)
 		go func() {
-			_, err := a.Authenticate(ctx, headerOf("user1", "not verified"))
+			_, err := a.Authenticate(ctx, headerOf("user1", "not verified"), nil)
 			ended <- err
 		}()
 		synctest.Wait()
@@ -234,7 +234,7 @@ func TestAbandonedCheckIsTakenOver(t *testing.T) {
 		first, cancel := context.WithCancel(t.Context())
 		var all sync.WaitGroup
 		all.Go(func() {
-			if _, err := a.Authenticate(first, headerOf("user0", "p")); !errors.Is(err, context.Canceled) {
+			if _, err := a.Authenticate(first, headerOf("user0", "p"), nil); !errors.Is(err, context.Canceled) {
 				t.Errorf("the first: got %v, want that it was cancelled", err)
 			}
 		})
@@ -244,7 +244,7 @@ func TestAbandonedCheckIsTakenOver(t *testing.T) {
 		}
 		impatient, cancelImpatient := context.WithCancel(t.Context())
 		all.Go(func() {
-			if _, err := a.Authenticate(impatient, headerOf("user0", "p")); !errors.Is(err, context.Canceled) {
+			if _, err := a.Authenticate(impatient, headerOf("user0", "p"), nil); !errors.Is(err, context.Canceled) {
 				t.Errorf("one who waits for another: got %v, want that it was cancelled", err)
 			}
 		})

@@ -7,6 +7,7 @@
 //	osb.store.<operation>     CLIENT    one round trip to the ownership store; INTERNAL where it is in this process
 //	osb.backend.<operation>   CLIENT    one sending to a backend
 //	osb.catalog.fetch         INTERNAL  a round of the background refresh for one backend
+//	osb.keys.fetch            CLIENT    a fetch of the keys of an issuer of tokens
 //	osb.operation.unpolled    INTERNAL  the gateway's own poll of an operation that no platform polls
 //
 // A span's status is Error when the gateway failed its caller: a 5xx on a SERVER span; on a CLIENT span whatever kept

@@ -5,6 +5,9 @@ import "github.com/osb-gateway/caddy-osb-gateway/internal/osb"
 // SpanCatalogFetch is the name of the span around the refresh of one backend's catalog.
 const SpanCatalogFetch = "osb.catalog.fetch"
 
+// SpanKeysFetch is the name of the span of a fetch of an issuer's keys.
+const SpanKeysFetch = "osb.keys.fetch"
+
 // SpanUnpolled is the name of the span around the gateway's own poll of an operation that no platform polls.
 const SpanUnpolled = "osb.operation.unpolled"
 

@@ -181,3 +181,13 @@ func del(target string) harness.Request { return request(http.MethodDelete, targ
 func put(target, body string) harness.Request { return request(http.MethodPut, target, body) }
 
 func patch(target, body string) harness.Request { return request(http.MethodPatch, target, body) }
+
+// jsonOf writes a value as JSON.
+func jsonOf(t *testing.T, value any) []byte {
+	t.Helper()
+	data, err := json.Marshal(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
