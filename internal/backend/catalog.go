@@ -12,6 +12,9 @@ import (
 // earlier copy, the backend may answer that the copy is still good: then notModified is true, body is nil and newETag
 // the one to use from now on. A backend that has no ETags leaves newETag empty.
 //
+// It is fetched whatever the breaker and max_in_flight say, and an answer has the next call try a backend that is left
+// alone: the catalog must not become old because calls are slow. Its failures are those of catalogs, not of calls.
+//
 // Every error is an *Error. Answers other than 200, or 304 to an etag, are errors of kind Failed with their Status.
 func (b *Backend) Catalog(ctx context.Context, etag string) (body []byte, newETag string, notModified bool, err error) {
 	header := http.Header{
@@ -21,10 +24,12 @@ func (b *Backend) Catalog(ctx context.Context, etag string) (body []byte, newETa
 	if etag != "" {
 		header["If-None-Match"] = []string{etag}
 	}
-	resp, err := b.exchange(ctx, Request{Method: http.MethodGet, Path: "/v2/catalog", Set: header}, b.maxCatalogBytes)
-	if err != nil {
-		return nil, "", false, err
+	fetch := Request{Method: http.MethodGet, Path: "/v2/catalog", Set: header}
+	resp, failure := b.exchange(ctx, fetch, b.maxCatalogBytes, nil)
+	if failure != nil {
+		return nil, "", false, failure
 	}
+	b.breaker.alive()
 	newETag = resp.Header.Get("Etag")
 	switch encoding := resp.Header.Get(osb.HeaderContentEncoding); {
 	case resp.Status == http.StatusNotModified && etag != "":

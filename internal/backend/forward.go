@@ -3,11 +3,14 @@ package backend
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"time"
 )
 
 // Request is what a platform asks of a backend.
@@ -38,40 +41,117 @@ type Response struct {
 }
 
 // Do sends a request and returns the backend's answer. Redirects are not followed. A GET whose answer was lost is sent
-// once more; nothing else is ever sent twice. The deadline of ctx is that of the whole exchange, body included.
+// once more; nothing else that may have been delivered is ever sent again. What surely was not is: a connection that
+// cannot be made is tried again for a moment, because some platforms never repeat a bind. And a 401 says that nothing
+// was done, so if there are other credentials by now, the request is sent once more with those. The deadline of ctx is
+// that of the whole exchange, body included.
 //
-// Every error is an *Error.
+// Where the backend has too many calls open already or is left alone, nothing is sent. Every error is an *Error.
 func (b *Backend) Do(ctx context.Context, r Request) (*Response, error) {
-	return b.exchange(ctx, r, b.maxResponseBytes)
+	ticket, refused := b.admit()
+	if refused != nil {
+		return nil, refused
+	}
+	verdict := neutral
+	defer func() { b.giveBack(ticket, verdict) }()
+	resp, failure := b.exchange(ctx, r, b.maxResponseBytes, dialRetries)
+	verdict = judge(failure)
+	if failure != nil {
+		return nil, failure
+	}
+	return resp, nil
 }
 
-func (b *Backend) exchange(ctx context.Context, r Request, maxBytes int64) (*Response, error) {
-	resp, failure := b.send(ctx, r, maxBytes)
-	if failure == nil {
+// exchange sends a request with the credentials of the moment, and with others if these are refused.
+func (b *Backend) exchange(ctx context.Context, r Request, maxBytes int64, redials []time.Duration) (*Response, *Error) {
+	with, err := b.credentials.now(ctx)
+	if err != nil {
+		return nil, &Error{Backend: b.name, Kind: NotReached, Err: fmt.Errorf("%w: %w", ErrNoCredentials, err)}
+	}
+	resp, failure := b.deliver(ctx, r, with, maxBytes, redials)
+	if failure != nil || resp.Status != http.StatusUnauthorized {
+		return resp, failure
+	}
+	with, other := b.credentials.refused(ctx, with)
+	if !other {
 		return resp, nil
 	}
-	if r.Method != http.MethodGet || !failure.lost {
+	again, failure := b.deliver(ctx, r, with, maxBytes, redials)
+	if failure != nil && failure.Kind == NotReached {
+		return resp, nil // this time; the first answer stands
+	}
+	return again, failure
+}
+
+// dialRetries are the waits before a connection is tried again that could not be made.
+var dialRetries = []time.Duration{
+	100 * time.Millisecond, 200 * time.Millisecond, 400 * time.Millisecond, 800 * time.Millisecond,
+}
+
+// maxDialTime is how long after its beginning a call is still dialled again.
+const maxDialTime = 5 * time.Second
+
+// deliver sends a request until it is delivered, and a GET once more whose answer was lost.
+func (b *Backend) deliver(
+	ctx context.Context, r Request, with proof, maxBytes int64, redials []time.Duration,
+) (*Response, *Error) {
+	resp, failure := b.redial(ctx, r, with, maxBytes, redials)
+	if failure == nil || r.Method != http.MethodGet || !failure.lost {
+		return resp, failure
+	}
+	resp, again := b.send(ctx, r, with, maxBytes)
+	if again != nil && again.Kind == NotReached { // this time; of the whole call that is not true
 		return nil, failure
 	}
-	resp, again := b.send(ctx, r, maxBytes)
-	switch {
-	case again == nil:
-		return resp, nil
-	case again.Kind == NotReached: // this time; of the whole call that is not true
-		return nil, failure
-	default:
-		return nil, again
+	return resp, again
+}
+
+// redial sends a request, and again while there is no connection to send it on.
+func (b *Backend) redial(
+	ctx context.Context, r Request, with proof, maxBytes int64, redials []time.Duration,
+) (*Response, *Error) {
+	resp, failure := b.send(ctx, r, with, maxBytes)
+	if failure == nil || !failure.mayRedial() {
+		return resp, failure
+	}
+	began := time.Now()
+	for _, wait := range redials {
+		if time.Since(began) > maxDialTime || !pause(ctx, wait) {
+			break
+		}
+		if resp, failure = b.send(ctx, r, with, maxBytes); failure == nil || !failure.mayRedial() {
+			break
+		}
+	}
+	return resp, failure
+}
+
+// mayRedial tells whether another attempt to connect may fare better. A certificate stays what it is.
+func (e *Error) mayRedial() bool {
+	_, certificate := errors.AsType[*tls.CertificateVerificationError](e.Err)
+	return e.dial && !certificate
+}
+
+// pause waits, give or take a quarter. It returns false if the context ends before.
+func pause(ctx context.Context, wait time.Duration) bool {
+	timer := time.NewTimer(wait*3/4 + rand.N(wait/2)) //nolint:gosec // jitter is no secret
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
 	}
 }
 
 // send sends the request once, as far as that is in its power: see delivery for what a transport may do.
-func (b *Backend) send(ctx context.Context, r Request, maxBytes int64) (*Response, *Error) {
+func (b *Backend) send(ctx context.Context, r Request, with proof, maxBytes int64) (*Response, *Error) {
 	if ctx.Err() != nil {
 		return nil, &Error{Backend: b.name, Kind: NotReached, Err: context.Cause(ctx)}
 	}
 	d, sendCtx, done := watch(ctx, r.Method)
 	defer done()
-	req, err := b.newRequest(sendCtx, r)
+	req, err := b.newRequest(sendCtx, r, with)
 	if err != nil {
 		return nil, &Error{Backend: b.name, Kind: NotReached, Err: err}
 	}
@@ -96,7 +176,7 @@ func (b *Backend) send(ctx context.Context, r Request, maxBytes int64) (*Respons
 	return &Response{Status: resp.StatusCode, Header: resp.Header, Body: body}, nil
 }
 
-func (b *Backend) newRequest(ctx context.Context, r Request) (*http.Request, error) {
+func (b *Backend) newRequest(ctx context.Context, r Request, with proof) (*http.Request, error) {
 	if err := checkPath(r.Path); err != nil {
 		return nil, err
 	}
@@ -109,12 +189,12 @@ func (b *Backend) newRequest(ctx context.Context, r Request) (*http.Request, err
 		return nil, errors.New("method is not valid")
 	}
 	b.setTarget(req.URL, r.Path, r.Query)
-	req.Host = b.host
+	req.Host = with.fixed.host
 	requestHeader(req.Header, r.Header, r.Set)
 	if b.inject != nil {
 		b.inject(ctx, req.Header)
 	}
-	b.complete(req.Header)
+	complete(req.Header, with)
 	if len(r.Body) > 0 {
 		// There is no GetBody: with it HTTP/2 would send the body again on some errors after the first sending.
 		body := new(bodyReader)
