@@ -124,8 +124,13 @@ func (rt *runtime) addBroker(ctx caddy.Context, config *BackendConfig, s *backen
 	if err != nil {
 		return fmt.Errorf("backend %q: loading transport: %w", s.name, err)
 	}
+	token, err := rt.tokenConfig(ctx, s)
+	if err != nil {
+		return fmt.Errorf("backend %q: loading the transport to the token server: %w", s.name, err)
+	}
 	made, err := backend.New(backend.Config{
-		Name: s.name, URL: s.url, User: s.user, Password: s.password, Header: s.header,
+		Name: s.name, URL: s.url, Secrets: s.credentials.secrets, Reread: rt.rereads(s), Token: token,
+		MaxInFlight: int64(s.maxInFlight), Breaker: rt.breaker(s), CatalogVersion: s.catalogVersion,
 		Inject:           func(ctx context.Context, header http.Header) { rt.tracing.Inject(ctx, header) },
 		MaxResponseBytes: rt.maxResponseBytes, MaxCatalogBytes: maxCatalogBody, Transport: transport,
 	})
@@ -181,6 +186,7 @@ func (rt *runtime) start(before *runtime) error {
 	if before != nil {
 		rt.catalogs.inherit(before.catalogs)
 	}
+	rt.inheritBrokers(before)
 	rt.catalogs.doubt()
 	rt.background.Go(func() { rt.keepNames(ctx, namesError) })
 	rt.background.Go(func() { rt.reportMissing(ctx) })
@@ -242,6 +248,9 @@ func (rt *runtime) letGo() {
 	case <-timer.C:
 		rt.logger.Warn("calls did not end in time; the store is closed, and later calls settle what they did",
 			zap.Duration("waited", patience))
+	}
+	for _, b := range rt.brokers {
+		b.Close()
 	}
 	rt.closeTransports()
 	if err := rt.store.release(); err != nil {

@@ -179,7 +179,11 @@ func (p *ownPoll) send(ctx context.Context) (*backend.Response, error) {
 	if err == nil {
 		status = response.Status
 	}
-	sending.Done(status, time.Since(start).Seconds(), telemetry.SampledTraceID(span))
+	if neverSent(err) {
+		sending.Refused()
+	} else {
+		sending.Done(status, time.Since(start).Seconds(), telemetry.SampledTraceID(span))
+	}
 	endSending(span, p.operation, status, err)
 	return response, err
 }

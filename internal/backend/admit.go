@@ -81,6 +81,19 @@ func (b *Backend) Status() Status {
 	return s
 }
 
+// Secret returns the values that only the gateway and the broker may know, for those who look for them in what the
+// broker says.
+func (b *Backend) Secret() []string { return b.credentials.secret() }
+
+// Inherit takes over what another backend of the same broker found out, so that nothing is lost over a reload: whether
+// it answers, and its token where both have the same credentials.
+func (b *Backend) Inherit(before *Backend, sameCredentials bool) {
+	b.breaker.inherit(&before.breaker)
+	if mine, theirs := b.credentials.tokens, before.credentials.tokens; mine != nil && theirs != nil && sameCredentials {
+		mine.held.CompareAndSwap(nil, theirs.held.Load())
+	}
+}
+
 // Close ends what the backend does on its own. Requests that need a new token fail after it.
 func (b *Backend) Close() {
 	if b.credentials.tokens != nil {

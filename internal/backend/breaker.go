@@ -136,6 +136,21 @@ func (b *breaker) alive() {
 	b.until = time.Now()
 }
 
+// inherit takes over the state of another breaker.
+func (b *breaker) inherit(before *breaker) {
+	if b.Failures == 0 || before.Failures == 0 || !before.isOpen.Load() {
+		return
+	}
+	before.mu.Lock()
+	until := before.until
+	before.mu.Unlock()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.failed.Store(before.failed.Load())
+	b.until = until
+	b.set(true)
+}
+
 // state tells what is done with calls, and when one may be tried.
 func (b *breaker) state() (state BreakerState, until time.Time) {
 	b.mu.Lock()

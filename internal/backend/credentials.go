@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -39,12 +40,22 @@ type fixed struct {
 	authorization []string // nil where there is none, or a token makes it
 	host          string   // for the Host header; "" for that of the URL
 	header        http.Header
+	// secret are the values that only the gateway and the broker may know.
+	secret []string
 }
 
 // newFixed checks secrets. Its error repeats no values that might be secret.
 func newFixed(s Secrets) (*fixed, error) {
 	f := new(fixed)
 	err := errors.Join(f.setBasic(s.User, s.Password), f.setBearer(s.Bearer), f.setHeader(s.Header))
+	for _, line := range f.authorization {
+		_, value, _ := strings.Cut(line, " ")
+		f.secret = append(f.secret, value)
+	}
+	f.secret = append(f.secret, s.Password)
+	for _, values := range f.header {
+		f.secret = append(f.secret, values...)
+	}
 	return f, err
 }
 
@@ -127,6 +138,18 @@ func (c *credentials) now(ctx context.Context) (proof, error) {
 		p.token, err = c.tokens.get(ctx)
 	}
 	return p, err
+}
+
+// secret are the values that are sent at the moment and that only the gateway and the broker may know.
+func (c *credentials) secret() []string {
+	secret := slices.Clone(c.fixed.Load().secret)
+	if c.tokens != nil {
+		if held := c.tokens.held.Load(); held != nil {
+			_, value, _ := strings.Cut(held.authorization[0], " ")
+			secret = append(secret, value)
+		}
+	}
+	return secret
 }
 
 // refused is told that a broker answered 401 to a proof. It looks for a new one, and tells whether there is one that the
