@@ -44,14 +44,13 @@ func (rt *runtime) notesToken(name string) func(time.Time) {
 // inheritBrokers takes over what the gateway before this one, if there was one, found out about the backends.
 func (rt *runtime) inheritBrokers(before *runtime) {
 	for name, b := range rt.brokers {
-		rt.metrics.BreakerOpen(rt.name, name, false)
-		if before == nil || before.brokers[name] == nil {
-			continue
+		if before != nil && before.brokers[name] != nil {
+			if old := before.brokers[name]; old.url.String() == b.url.String() {
+				b.Inherit(old.Backend, old.credentials.written == b.credentials.written)
+			}
 		}
-		old := before.brokers[name]
-		if old.url.String() == b.url.String() {
-			b.Inherit(old.Backend, old.credentials.written == b.credentials.written)
-		}
+		state := b.Status().Breaker
+		rt.metrics.BreakerOpen(rt.name, name, state == backend.BreakerOpen || state == backend.BreakerTrying)
 	}
 }
 

@@ -170,7 +170,7 @@ func (p *ownPoll) send(ctx context.Context) (*backend.Response, error) {
 	start := time.Now()
 	platform := p.rt.caller(p.entry.Call.Platform)
 	response, err := p.broker.Do(ctx, backend.Request{
-		Method: http.MethodGet, Path: p.path, Query: p.query(), Set: http.Header{
+		Method: http.MethodGet, Path: p.path, Query: p.query(), Once: true, Set: http.Header{
 			osb.HeaderAPIVersion:      {cmp.Or(platform.defaultVersion, backend.DefaultCatalogVersion)},
 			osb.HeaderRequestIdentity: {p.requestIdentity},
 		},

@@ -28,6 +28,8 @@ type Request struct {
 	// Body is the whole body. It must not change any more, not even after the answer: a backend may answer before it
 	// has read the body to its end.
 	Body []byte
+	// Once: a connection that cannot be made is not tried again, because whoever sends this comes again anyway.
+	Once bool
 }
 
 // Response is the whole answer of a backend, whatever its status.
@@ -54,7 +56,11 @@ func (b *Backend) Do(ctx context.Context, r Request) (*Response, error) {
 	}
 	verdict := neutral
 	defer func() { b.giveBack(ticket, verdict) }()
-	resp, failure := b.exchange(ctx, r, b.maxResponseBytes, dialRetries)
+	redials := dialRetries
+	if r.Once {
+		redials = nil
+	}
+	resp, failure := b.exchange(ctx, r, b.maxResponseBytes, redials)
 	verdict = judge(failure)
 	if failure != nil {
 		return nil, failure

@@ -68,8 +68,10 @@ func TestRedialEnds(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		dial, deadline time.Duration
+		once           bool
 		tries          int
 	}{
+		"once":               {deadline: time.Minute, once: true, tries: 1},
 		"refused":            {dial: 0, deadline: time.Minute, tries: 5},
 		"deadline":           {dial: 0, deadline: 200 * time.Millisecond, tries: 2},
 		"slow dials":         {dial: 3 * time.Second, deadline: time.Minute, tries: 3},
@@ -91,7 +93,7 @@ func TestRedialEnds(t *testing.T) {
 					})))
 				ctx, cancel := context.WithTimeout(t.Context(), test.deadline)
 				defer cancel()
-				resp, err := b.Do(ctx, backend.Request{Method: "PUT", Path: "/v2/x"})
+				resp, err := b.Do(ctx, backend.Request{Method: "PUT", Path: "/v2/x", Once: test.once})
 				checkFailure(t, resp, err, wantFailure{kind: backend.NotReached})
 				if tries != test.tries {
 					t.Errorf("dialled %d times, want %d", tries, test.tries)
