@@ -2,7 +2,6 @@ package backends_test
 
 import (
 	"bytes"
-	"compress/gzip"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
@@ -32,13 +31,6 @@ func TestStateResponse(t *testing.T) {
 		if got := g.Do(t, provision(service, service)); got.Status != http.StatusCreated {
 			t.Fatalf("got %d %s", got.Status, got.Body)
 		}
-	}
-	zipped := func(text string) string {
-		var b bytes.Buffer
-		w := gzip.NewWriter(&b)
-		_, _ = w.Write([]byte(text))
-		_ = w.Close()
-		return b.String()
 	}
 	answers := func(status int, body string) func(http.ResponseWriter, *http.Request) bool {
 		return func(w http.ResponseWriter, _ *http.Request) bool {
