@@ -41,6 +41,7 @@ build: ## build bin/caddy, with xcaddy where it is installed
 .PHONY: test
 test: redis ## run every test, the end-to-end tests included
 	$(GO) test -timeout 20m ./...
+	cd test/ibmsdk && $(GO) test ./...
 
 .PHONY: race
 race: redis ## run every test with the race detector
@@ -77,6 +78,7 @@ lint: ## check formatting, go.mod, vet and the linters
 		{ echo "not formatted, run make fmt:"; echo "$$unformatted"; exit 1; }
 	$(GO) mod tidy -diff
 	$(GO) vet ./...
+	cd test/ibmsdk && $(GO) mod tidy -diff && $(GO) vet ./...
 	$(GO_TOOL) golangci-lint run
 
 .PHONY: fmt
