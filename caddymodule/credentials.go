@@ -8,9 +8,8 @@ import (
 	"net/url"
 	"strings"
 
-	"go.uber.org/zap"
-
 	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
 
 	"github.com/osb-gateway/caddy-osb-gateway/internal/backend"
 )

@@ -257,9 +257,10 @@ func (c *BackendConfig) resolve(r *resolver) *backendSettings {
 		timeout:        r.duration(what+": timeout", c.Timeout, defaultTimeout),
 		settle:         r.duration(what+": settle", c.Settle, defaultSettle),
 		catalogTimeout: r.duration(what+": catalog_timeout", c.CatalogTimeout, defaultCatalogTimeout),
-		maxInFlight:    cmp.Or(r.number(what+": max_in_flight", string(c.MaxInFlight), 1, maxMaxInFlight), backend.DefaultMaxInFlight),
+		maxInFlight:    r.number(what+": max_in_flight", string(c.MaxInFlight), 1, maxMaxInFlight),
 		breaker:        c.Breaker.resolve(r, what+": breaker"),
 	}
+	s.maxInFlight = cmp.Or(s.maxInFlight, backend.DefaultMaxInFlight)
 	if c.CatalogVersion != "" {
 		s.catalogVersion = resolveVersion(r, what+": catalog_version", c.CatalogVersion).String()
 	}

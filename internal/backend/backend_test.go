@@ -65,7 +65,7 @@ func TestNewRefuses(t *testing.T) {
 		"two credentials": {
 			func(c *backend.Config) { c.User, c.Password, c.Bearer = "u", "topsecret", "topsecret" }, "more than one kind",
 		},
-		"bearer of two words":     {func(c *backend.Config) { c.Bearer = "topsecret topsecret" }, "bearer token"},
+		"bearer of two words":     {func(c *backend.Config) { c.Bearer = "topsecret more" }, "bearer token"},
 		"bearer of other letters": {func(c *backend.Config) { c.Bearer = "töpsecret" }, "bearer token"},
 		"token and basic": {func(c *backend.Config) {
 			c.User, c.Password = "u", "topsecret"

@@ -14,11 +14,14 @@ import (
 	"github.com/osb-gateway/caddy-osb-gateway/internal/backend"
 )
 
+// behaviour is what a broker does with a request.
+type behaviour func(*http.Request) (*http.Response, error)
+
 // scripted is a broker whose behaviour a test changes as it goes on.
 type scripted struct {
 	mu    sync.Mutex
 	calls int
-	do    func(*http.Request) (*http.Response, error)
+	do    behaviour
 }
 
 func (s *scripted) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -29,7 +32,7 @@ func (s *scripted) RoundTrip(r *http.Request) (*http.Response, error) {
 	return do(r)
 }
 
-func (s *scripted) set(do func(*http.Request) (*http.Response, error)) {
+func (s *scripted) set(do behaviour) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.do = do
@@ -43,11 +46,11 @@ func (s *scripted) took() int {
 	return s.calls
 }
 
-func answering(status int) func(*http.Request) (*http.Response, error) {
+func answering(status int) behaviour {
 	return func(*http.Request) (*http.Response, error) { return ok(status), nil }
 }
 
-func failing(err error) func(*http.Request) (*http.Response, error) {
+func failing(err error) behaviour {
 	return func(*http.Request) (*http.Response, error) { return nil, err }
 }
 
@@ -86,7 +89,7 @@ func refusal(t *testing.T, err, cause error) time.Duration {
 
 func TestBreaker(t *testing.T) {
 	t.Parallel()
-	for name, fail := range map[string]func(*http.Request) (*http.Response, error){
+	for name, fail := range map[string]behaviour{
 		"refused": failing(errRefused), "silent": hanging,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -173,7 +176,7 @@ func TestBreakerTriesOnce(t *testing.T) {
 // What says nothing of the broker does not count, and one answer ends the count.
 func TestBreakerCounts(t *testing.T) {
 	t.Parallel()
-	for name, do := range map[string]func(*http.Request) (*http.Response, error){
+	for name, do := range map[string]behaviour{
 		"statuses": answering(500), "401": answering(401), "broken connections": failing(io.ErrUnexpectedEOF),
 		"platforms that hang up": failing(context.Canceled),
 	} {
@@ -193,7 +196,7 @@ func TestBreakerCounts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		broker, b := newScripted(t, 2, nil)
 		for range 10 {
-			for _, do := range []func(*http.Request) (*http.Response, error){failing(errRefused), answering(200)} {
+			for _, do := range []behaviour{failing(errRefused), answering(200)} {
 				broker.set(do)
 				if err := call(t, b, "PUT"); errors.Is(err, backend.ErrOpen) {
 					t.Fatalf("opened by failures that were not in a row: %v", err)

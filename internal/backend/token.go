@@ -102,7 +102,7 @@ func (t *tokens) get(ctx context.Context) (*token, error) {
 	if held != nil && now.Before(held.renew) {
 		return held, nil
 	}
-	r, err := t.begin(now, false)
+	r, err := t.begin(now, false) //nolint:contextcheck // the fetch is everybody's, and outlives who began it
 	switch {
 	case held != nil && now.Before(held.until):
 		return held, nil
@@ -182,7 +182,7 @@ func (t *tokens) refused(ctx context.Context, used *token) *token {
 	if held := t.held.Load(); held != nil && held != used {
 		return held // it was renewed meanwhile
 	}
-	r, err := t.begin(time.Now(), true)
+	r, err := t.begin(time.Now(), true) //nolint:contextcheck // as above
 	if err != nil {
 		return used
 	}

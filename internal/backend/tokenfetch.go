@@ -87,7 +87,7 @@ func (s *tokenServer) fetch(ctx context.Context) (string, time.Duration, error) 
 	}
 	inBody := s.inBody.Load()
 	value, life, err := s.ask(ctx, grant, inBody)
-	var refused *tokenRefusal
+	var refused *tokenRefusedError
 	if grant.APIKey != "" || !errors.As(err, &refused) || !refused.ofClient() {
 		return value, life, err
 	}
@@ -147,8 +147,8 @@ func (s *tokenServer) ask(ctx context.Context, grant Grant, inBody bool) (string
 	return readToken(answer)
 }
 
-// tokenRefusal is an answer of a token server that has no token.
-type tokenRefusal struct {
+// tokenRefusedError is an answer of a token server that has no token.
+type tokenRefusedError struct {
 	status int
 	// code is what the server says is wrong, if it is one of those that RFC 6749 knows.
 	code string
@@ -160,8 +160,8 @@ var tokenErrors = map[string]bool{
 	"unsupported_grant_type": true, "invalid_scope": true,
 }
 
-func newTokenRefusal(resp *http.Response, answer []byte) *tokenRefusal {
-	refusal := &tokenRefusal{status: resp.StatusCode}
+func newTokenRefusal(resp *http.Response, answer []byte) *tokenRefusedError {
+	refusal := &tokenRefusedError{status: resp.StatusCode}
 	var said struct {
 		Error string `json:"error"`
 	}
@@ -172,11 +172,12 @@ func newTokenRefusal(resp *http.Response, answer []byte) *tokenRefusal {
 }
 
 // ofClient tells whether the server does not know the client, or not in this way.
-func (e *tokenRefusal) ofClient() bool {
-	return e.status == http.StatusUnauthorized || e.status == http.StatusBadRequest && (e.code == "invalid_client" || e.code == "invalid_request")
+func (e *tokenRefusedError) ofClient() bool {
+	return e.status == http.StatusUnauthorized ||
+		e.status == http.StatusBadRequest && (e.code == "invalid_client" || e.code == "invalid_request")
 }
 
-func (e *tokenRefusal) Error() string {
+func (e *tokenRefusedError) Error() string {
 	switch {
 	case e.code != "":
 		return fmt.Sprintf("the token server answered %d, %s", e.status, e.code)

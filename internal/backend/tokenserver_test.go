@@ -137,7 +137,7 @@ func TestTokenSecretInBody(t *testing.T) {
 				_, _ = fmt.Fprintf(w, `{"access_token":"t%d"}`, asked.Load())
 			})
 			var arrived atomic.Int32
-			broker := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			broker := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 				if arrived.Add(1) == 2 {
 					w.WriteHeader(http.StatusUnauthorized) // has a new one fetched
 				}

@@ -108,7 +108,9 @@ func badAnswers() []badAnswer {
 		// A poll of Cloud Foundry and of the service catalog ends with a 400; the deletion is asked for again.
 		{"400", says(400, `{}`), each{fails, fails, fails}, each{fails, fails, fails}, comeBack, each{fails, fails, polls}},
 		{
-			"422 AsyncRequired", says(422, `{"error":"AsyncRequired"}`), each{fails, again, fails}, each{fails, fails, fails},
+			"422 AsyncRequired", says(422, `{"error":"AsyncRequired"}`),
+			each{fails, again, fails},
+			each{fails, fails, fails},
 			comeBack, keepOn,
 		},
 		{
@@ -132,7 +134,9 @@ func badAnswers() []badAnswer {
 		badAnswer{
 			// Nobody but Cloud Foundry minds.
 			"gzip that nobody asked for", says(201, zipped(created), "Content-Encoding: gzip"),
-			each{clean, success, success}, each{clean, success, success}, comeBack, keepOn,
+			each{clean, success, success},
+			each{clean, success, success},
+			comeBack, keepOn,
 		},
 	)
 }

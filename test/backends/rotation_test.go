@@ -63,7 +63,7 @@ func TestRotation(t *testing.T) {
 	block := []string{"store memory", "catalog {\n\trefresh 1h\n}", harness.Platform("main", "")}
 	brokers := make([]*guarded, len(kinds))
 	for i, kind := range kinds {
-		takes := iam.takes
+		var takes func(http.Header) bool
 		if kind.issuer != nil {
 			takes = kind.issuer.takes
 		} else {

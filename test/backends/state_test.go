@@ -19,7 +19,7 @@ import (
 )
 
 // TestStateResponse: what becomes of the answers to IBM Cloud's enable and disable, by what is configured.
-func TestStateResponse(t *testing.T) {
+func TestStateResponse(t *testing.T) { //nolint:tparallel // the subtests follow one another
 	t.Parallel()
 	relaying, telling := startGuarded(t, "relaying", nil), startGuarded(t, "telling", nil)
 	g := harness.Start(t, harness.Options{Block: strings.Join([]string{

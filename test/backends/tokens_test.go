@@ -97,7 +97,7 @@ func wantUnavailable(t *testing.T, what string, response harness.Response) {
 }
 
 // TestTokenServer has a token server that is down, says nonsense, and works again; the broker is there all the time.
-func TestTokenServer(t *testing.T) {
+func TestTokenServer(t *testing.T) { //nolint:tparallel // the subtests follow one another
 	t.Parallel()
 	server := startIssuer(t, oldSecret)
 	broker := startGuarded(t, "db", server.takes)

@@ -138,7 +138,7 @@ func says(status int, body string, header ...string) func(http.ResponseWriter, *
 	}
 }
 
-// writes writes bytes in place of an answer, and goes on as then does.
+// writes sends bytes in place of an answer, and goes on as then does.
 func writes(text string, then func(*net.TCPConn)) func(http.ResponseWriter, *http.Request) {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		hijacked, _, err := http.NewResponseController(w).Hijack()

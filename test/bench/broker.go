@@ -47,7 +47,8 @@ func startBroker(t testing.TB) *broker {
 }
 
 func answer(status, body string) []byte {
-	return fmt.Appendf(nil, "HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", status, len(body), body)
+	return fmt.Appendf(nil, "HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+		status, len(body), body)
 }
 
 func (b *broker) serve(conn net.Conn) {

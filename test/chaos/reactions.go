@@ -12,6 +12,8 @@ const (
 	Fail     = platforms.Fail
 	Mitigate = platforms.Mitigate
 	Again    = platforms.Again
+	// MitigateAgain is what neither of them does.
+	MitigateAgain = platforms.MitigateAgain
 )
 
 // Reactions is how a platform reads answers.
