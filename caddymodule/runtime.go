@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -120,6 +121,7 @@ func newRuntime(ctx caddy.Context, g *Gateway, s *settings) (_ *runtime, err err
 
 // addBroker makes a backend, with Caddy's transport.
 func (rt *runtime) addBroker(ctx caddy.Context, config *BackendConfig, s *backendSettings) error {
+	direct := len(config.TransportRaw) == 0 && needsNoProxy(s.url) // before loading takes the configuration away
 	transport, err := loadTransport(ctx, config)
 	if err != nil {
 		return fmt.Errorf("backend %q: loading transport: %w", s.name, err)
@@ -133,6 +135,7 @@ func (rt *runtime) addBroker(ctx caddy.Context, config *BackendConfig, s *backen
 		MaxInFlight: int64(s.maxInFlight), Breaker: rt.breaker(s), CatalogVersion: s.catalogVersion,
 		Inject:           func(ctx context.Context, header http.Header) { rt.tracing.Inject(ctx, header) },
 		MaxResponseBytes: rt.maxResponseBytes, MaxCatalogBytes: maxCatalogBody, Transport: transport,
+		Direct: direct,
 	})
 	if err != nil {
 		return err
@@ -158,6 +161,13 @@ func loadTransport(ctx caddy.Context, config *BackendConfig) (http.RoundTripper,
 		return nil, fmt.Errorf("%T is no transport", module)
 	}
 	return transport, nil
+}
+
+// needsNoProxy tells whether a URL is reached without one of the proxies that the environment names, which Caddy's
+// transport uses by default.
+func needsNoProxy(u *url.URL) bool {
+	proxy, err := http.ProxyFromEnvironment(&http.Request{URL: u})
+	return err == nil && proxy == nil
 }
 
 // start opens the store and begins to fetch catalogs. What a gateway of the same name knows already is taken over.

@@ -96,6 +96,9 @@ func (b *Backend) Inherit(before *Backend, sameCredentials bool) {
 
 // Close ends what the backend does on its own. Requests that need a new token fail after it.
 func (b *Backend) Close() {
+	if b.direct != nil {
+		b.direct.close()
+	}
 	if b.credentials.tokens != nil {
 		b.credentials.tokens.close()
 	}

@@ -57,6 +57,9 @@ type Config struct {
 	// Transport carries the requests. It must report connections to net/http/httptrace, as http.Transport does: without
 	// that, only plain dial and certificate errors count as "not reached".
 	Transport http.RoundTripper
+	// Direct says that the transport does nothing which a plain connection does not do: no proxy, no TLS, no limits of
+	// its own. Small requests to an http URL are then sent without it, which is faster.
+	Direct bool
 }
 
 // Backend is one downstream broker. It is safe for concurrent use. Close it when it is not used any more.
@@ -70,6 +73,7 @@ type Backend struct {
 	maxCatalogBytes  int64
 	catalogVersion   []string
 	transport        http.RoundTripper
+	direct           *direct // nil where everything takes the transport
 	maxInFlight      int64
 	inFlight         atomic.Int64
 	breaker          breaker
@@ -110,6 +114,9 @@ func New(c Config) (*Backend, error) {
 	if err := errors.Join(problems...); err != nil {
 		return nil, fmt.Errorf("backend %q: %w", c.Name, err)
 	}
+	if c.Direct && canBeDirect && b.scheme == "http" && isPlainAddress(b.address) {
+		b.direct = newDirect(b.address)
+	}
 	return b, nil
 }
 
@@ -136,6 +143,11 @@ func (b *Backend) setURL(u *url.URL) error {
 	}
 	b.scheme, b.address, b.basePath = u.Scheme, u.Host, path
 	return nil
+}
+
+// isPlainAddress tells whether a host is written as it is sent: names beyond ASCII and zones of addresses are not.
+func isPlainAddress(address string) bool {
+	return !strings.ContainsFunc(address, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '%' })
 }
 
 func (b *Backend) setCredentials(c *Config) error {

@@ -155,6 +155,9 @@ func (b *Backend) send(ctx context.Context, r Request, with proof, maxBytes int6
 	if ctx.Err() != nil {
 		return nil, &Error{Backend: b.name, Kind: NotReached, Err: context.Cause(ctx)}
 	}
+	if b.direct != nil && r.size() <= maxDirectBytes {
+		return b.sendDirect(ctx, r, with, maxBytes)
+	}
 	d, sendCtx, done := watch(ctx, r.Method)
 	defer done()
 	req, err := b.newRequest(sendCtx, r, with)
@@ -169,25 +172,65 @@ func (b *Backend) send(ctx context.Context, r Request, with proof, maxBytes int6
 	d.got.Store(true) // whatever the transport reported
 	if resp.StatusCode < http.StatusOK {
 		// Only 101 gets here, which nobody asked for: its body would be the bare connection.
-		err = fmt.Errorf("answered with status %d, which is not an answer", resp.StatusCode)
-		return nil, &Error{Backend: b.name, Kind: Failed, Status: resp.StatusCode, Err: err}
+		return nil, b.noAnswer(resp.StatusCode)
 	}
 	body, err := readBody(resp, r.Method, maxBytes)
 	if err != nil {
-		failure := b.failure(ctx, d, fmt.Errorf("reading the body of a %d answer: %w", resp.StatusCode, err))
-		failure.Status = resp.StatusCode
-		return nil, failure
+		return nil, b.bodyFailure(ctx, d, resp.StatusCode, err)
 	}
 	filterResponse(resp.Header)
 	return &Response{Status: resp.StatusCode, Header: resp.Header, Body: body}, nil
 }
 
-func (b *Backend) newRequest(ctx context.Context, r Request, with proof) (*http.Request, error) {
+// noAnswer is the failure where the status is that of no answer.
+func (b *Backend) noAnswer(status int) *Error {
+	err := fmt.Errorf("answered with status %d, which is not an answer", status)
+	return &Error{Backend: b.name, Kind: Failed, Status: status, Err: err}
+}
+
+// bodyFailure is the failure where the body of an answer is not whole.
+func (b *Backend) bodyFailure(ctx context.Context, d *delivery, status int, err error) *Error {
+	failure := b.failure(ctx, d, fmt.Errorf("reading the body of a %d answer: %w", status, err))
+	failure.Status = status
+	return failure
+}
+
+// check refuses what cannot be written into the line of a request as it is.
+func (r *Request) check() error {
 	if err := checkPath(r.Path); err != nil {
-		return nil, err
+		return err
 	}
 	if i := indexUnsendable(r.Query); i >= 0 {
-		return nil, fmt.Errorf("query has an unsendable character at offset %d", i)
+		return fmt.Errorf("query has an unsendable character at offset %d", i)
+	}
+	if !isToken(r.Method) {
+		return errors.New("method is not valid")
+	}
+	return nil
+}
+
+// target is the path with the query.
+func (r *Request) target() string {
+	if r.Query == "" {
+		return r.Path
+	}
+	return r.Path + "?" + r.Query
+}
+
+// size is about how large the request is.
+func (r *Request) size() int {
+	size := len(r.Path) + len(r.Query) + len(r.Body)
+	for name, values := range r.Header {
+		for _, value := range values {
+			size += len(name) + len(value)
+		}
+	}
+	return size
+}
+
+func (b *Backend) newRequest(ctx context.Context, r Request, with proof) (*http.Request, error) {
+	if err := r.check(); err != nil {
+		return nil, err
 	}
 	// The URL is filled in here: parsing one would not keep every path as it is.
 	req, err := http.NewRequestWithContext(ctx, r.Method, "/", nil)
@@ -196,11 +239,7 @@ func (b *Backend) newRequest(ctx context.Context, r Request, with proof) (*http.
 	}
 	b.setTarget(req.URL, r.Path, r.Query)
 	req.Host = with.fixed.host
-	requestHeader(req.Header, r.Header, r.Set)
-	if b.inject != nil {
-		b.inject(ctx, req.Header)
-	}
-	complete(req.Header, with)
+	b.fillHeader(ctx, req.Header, r, with)
 	if len(r.Body) > 0 {
 		// There is no GetBody: with it HTTP/2 would send the body again on some errors after the first sending.
 		body := new(bodyReader)
@@ -208,6 +247,15 @@ func (b *Backend) newRequest(ctx context.Context, r Request, with proof) (*http.
 		req.Body, req.ContentLength = body, int64(len(r.Body))
 	}
 	return req, nil
+}
+
+// fillHeader makes the header of a request out of the platform's, the gateway's and the credentials.
+func (b *Backend) fillHeader(ctx context.Context, header http.Header, r Request, with proof) {
+	requestHeader(header, r.Header, r.Set)
+	if b.inject != nil {
+		b.inject(ctx, header)
+	}
+	complete(header, with)
 }
 
 // setTarget makes u the address of a request, such that its path and query are written as the bytes that are given.
