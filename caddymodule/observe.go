@@ -170,6 +170,13 @@ func (c *call) ids() (service, plan string) {
 // logTrouble logs calls that failed for a reason that the operator can do something about. The state of the store is
 // logged where it changes, not here.
 func (c *call) logTrouble(a answer) {
+	if a.cause != nil {
+		c.logCause(a)
+	}
+}
+
+// logCause logs why the gateway answered by itself.
+func (c *call) logCause(a answer) {
 	var broker *backend.Error
 	var said *brokerAnswerError
 	var refused *refusedError

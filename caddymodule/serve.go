@@ -246,8 +246,9 @@ func (c *call) settle(response *backend.Response, err error) (answer, error) {
 func (c *call) routingCall(directory *publication) *routing.Call {
 	service, plan := c.ids()
 	named := directory.named
+	token, life := newTokens()
 	call := &routing.Call{
-		Token: newToken(), Life: newToken(), Kind: kinds[c.path.Operation],
+		Token: token, Life: life, Kind: kinds[c.path.Operation],
 		Key: routing.Key{
 			Instance: routing.InstanceID(strings.Clone(c.path.Instance)),
 			Binding:  routing.BindingID(strings.Clone(c.path.Binding)),

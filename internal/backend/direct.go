@@ -51,6 +51,7 @@ type directConn struct {
 	net.Conn
 
 	raw    syscall.RawConn
+	probe  probe
 	reader *bufio.Reader
 	// header is how much may still be read while it is a header that is read.
 	header   int
@@ -80,7 +81,7 @@ func (d *direct) get(ctx context.Context) (_ *directConn, reused bool, err error
 		if c == nil {
 			break
 		}
-		if isQuiet(c.raw) {
+		if c.probe.isQuiet(c.raw) {
 			return c, true, nil
 		}
 		_ = c.Close()
