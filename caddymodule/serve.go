@@ -190,9 +190,7 @@ func (c *call) context() context.Context {
 
 // forward sends the call to its backend, under a deadline that began before the call was entered in the store.
 func (c *call) forward() (*backend.Response, error) {
-	ctx, cancel := context.WithDeadline(c.context(), c.start.Add(c.broker.timeout))
-	defer cancel()
-	ctx, finish := c.observeForward(ctx)
+	ctx, finish := c.observeForward(c.context())
 	set := http.Header{osb.HeaderRequestIdentity: {c.requestIdentity}}
 	if c.platform.defaultVersion != "" && c.lacksVersion() {
 		set[osb.HeaderAPIVersion] = []string{c.platform.defaultVersion}
@@ -200,6 +198,7 @@ func (c *call) forward() (*backend.Response, error) {
 	crashpoint.Reach(crashpoint.BeforeSend)
 	response, err := c.broker.Do(ctx, backend.Request{
 		Method: c.r.Method, Path: c.path.Escaped, Query: c.r.URL.RawQuery, Header: c.r.Header, Set: set, Body: c.body,
+		Deadline: c.start.Add(c.broker.timeout),
 	})
 	crashpoint.Reach(crashpoint.Answered)
 	finish(response, err)

@@ -75,18 +75,20 @@ func (c *directConn) Read(p []byte) (int, error) {
 }
 
 // get returns a connection, and whether it was used before.
-func (d *direct) get(ctx context.Context) (_ *directConn, reused bool, err error) {
+func (d *direct) get(ctx context.Context, deadline time.Time) (_ *directConn, reused bool, err error) {
 	for {
 		c := d.pop()
 		if c == nil {
 			break
 		}
-		if c.probe.isQuiet(c.raw) {
+		if c.SetDeadline(deadline) == nil && c.probe.isQuiet(c.raw) {
 			return c, true, nil
 		}
 		_ = c.Close()
 	}
-	conn, err := d.dialer.DialContext(ctx, "tcp", d.address)
+	dialer := d.dialer
+	dialer.Deadline = deadline
+	conn, err := dialer.DialContext(ctx, "tcp", d.address)
 	if err != nil {
 		return nil, false, err
 	}
@@ -94,6 +96,9 @@ func (d *direct) get(ctx context.Context) (_ *directConn, reused bool, err error
 	c.reader = bufio.NewReader(c)
 	if withFD, ok := conn.(syscall.Conn); ok {
 		c.raw, err = withFD.SyscallConn()
+	}
+	if err == nil {
+		err = conn.SetDeadline(deadline)
 	}
 	if err != nil {
 		_ = conn.Close()
@@ -165,23 +170,25 @@ func (d *direct) close() {
 
 // exchange sends a request and reads the whole answer. What became of the request is told to the delivery.
 func (d *direct) exchange(
-	ctx context.Context, told *delivery, method string, request []byte, maxBytes int64,
+	ctx context.Context, told *delivery, deadline time.Time, method string, request []byte, maxBytes int64,
 ) (*http.Response, []byte, error) {
+	if own, has := ctx.Deadline(); has && (deadline.IsZero() || own.Before(deadline)) {
+		deadline = own
+	}
 	told.asked.Store(true)
 	for {
-		c, reused, err := d.get(ctx)
+		c, reused, err := d.get(ctx, deadline)
 		if err != nil {
 			return nil, nil, err
 		}
-		// The end of the context ends the connection's reads and writes.
-		stop := context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
+		stop := c.endWith(ctx)
 		written, err := c.Write(request)
 		if err != nil && written == 0 {
 			_ = c.Close()
 			if stop() && reused {
 				continue // it was closed a moment ago, and nothing was sent
 			}
-			return nil, nil, ended(ctx, err)
+			return nil, nil, ended(ctx, deadline, err)
 		}
 		told.got.Store(true)
 		told.sends.Add(1)
@@ -193,7 +200,7 @@ func (d *direct) exchange(
 		undisturbed := stop()
 		if err != nil {
 			_ = c.Close()
-			return response, nil, ended(ctx, err)
+			return response, nil, ended(ctx, deadline, err)
 		}
 		if undisturbed && !response.Close && response.StatusCode >= http.StatusOK && c.reader.Buffered() == 0 {
 			d.put(c)
@@ -204,10 +211,22 @@ func (d *direct) exchange(
 	}
 }
 
-// ended is why an exchange failed: that its context ended, if it did.
-func ended(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
+// endWith has the end of a context end what is read and written. The function that it returns undoes that, and returns
+// false if it is too late.
+func (c *directConn) endWith(ctx context.Context) func() bool {
+	if ctx.Done() == nil {
+		return func() bool { return true }
+	}
+	return context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
+}
+
+// ended is why an exchange failed: that its context ended, or its time, if it did.
+func ended(ctx context.Context, deadline time.Time, err error) error {
+	switch {
+	case ctx.Err() != nil:
 		return context.Cause(ctx)
+	case isTimeout(err) && !deadline.IsZero() && !time.Now().Before(deadline):
+		return context.DeadlineExceeded
 	}
 	return err
 }
@@ -314,7 +333,7 @@ func (b *Backend) sendDirect(ctx context.Context, r Request, with proof, maxByte
 	}
 	*buffer = request
 	told := new(delivery)
-	response, body, err := b.direct.exchange(ctx, told, r.Method, request, maxBytes)
+	response, body, err := b.direct.exchange(ctx, told, r.Deadline, r.Method, request, maxBytes)
 	switch {
 	case err != nil && response == nil:
 		return nil, b.failure(ctx, told, err)

@@ -28,6 +28,8 @@ type Request struct {
 	// Body is the whole body. It must not change any more, not even after the answer: a backend may answer before it
 	// has read the body to its end.
 	Body []byte
+	// Deadline, if set, is when the exchange must be over, besides the context's own. Here it costs less than there.
+	Deadline time.Time
 	// Once: a connection that cannot be made is not tried again, because whoever sends this comes again anyway.
 	Once bool
 }
@@ -46,7 +48,7 @@ type Response struct {
 // once more; nothing else that may have been delivered is ever sent again. What surely was not is: a connection that
 // cannot be made is tried again for a moment, because some platforms never repeat a bind. And a 401 says that nothing
 // was done, so if there are other credentials by now, the request is sent once more with those. The deadline of ctx is
-// that of the whole exchange, body included.
+// that of the whole exchange, body included; so is that of the request.
 //
 // Where the backend has too many calls open already or is left alone, nothing is sent. Every error is an *Error.
 func (b *Backend) Do(ctx context.Context, r Request) (*Response, error) {
@@ -70,6 +72,11 @@ func (b *Backend) Do(ctx context.Context, r Request) (*Response, error) {
 
 // exchange sends a request with the credentials of the moment, and with others if these are refused.
 func (b *Backend) exchange(ctx context.Context, r Request, maxBytes int64, redials []time.Duration) (*Response, *Error) {
+	if b.credentials.tokens != nil && !r.Deadline.IsZero() { // a token may have to be waited for
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, r.Deadline)
+		defer cancel()
+	}
 	with, err := b.credentials.now(ctx)
 	if err != nil {
 		return nil, &Error{Backend: b.name, Kind: NotReached, Err: fmt.Errorf("%w: %w", ErrNoCredentials, err)}
@@ -122,7 +129,7 @@ func (b *Backend) redial(
 	}
 	began := time.Now()
 	for _, wait := range redials {
-		if time.Since(began) > maxDialTime || !pause(ctx, wait) {
+		if time.Since(began) > maxDialTime || r.isLate(wait) || !pause(ctx, wait) {
 			break
 		}
 		if resp, failure = b.send(ctx, r, with, maxBytes); failure == nil || !failure.mayRedial() {
@@ -155,8 +162,16 @@ func (b *Backend) send(ctx context.Context, r Request, with proof, maxBytes int6
 	if ctx.Err() != nil {
 		return nil, &Error{Backend: b.name, Kind: NotReached, Err: context.Cause(ctx)}
 	}
+	if r.isLate(0) {
+		return nil, &Error{Backend: b.name, Kind: NotReached, Err: context.DeadlineExceeded}
+	}
 	if b.direct != nil && r.size() <= maxDirectBytes {
 		return b.sendDirect(ctx, r, with, maxBytes)
+	}
+	if !r.Deadline.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, r.Deadline)
+		defer cancel()
 	}
 	d, sendCtx, done := watch(ctx, r.Method)
 	defer done()
@@ -207,6 +222,11 @@ func (r *Request) check() error {
 		return errors.New("method is not valid")
 	}
 	return nil
+}
+
+// isLate tells whether the deadline is over, or will be after a while.
+func (r *Request) isLate(after time.Duration) bool {
+	return !r.Deadline.IsZero() && time.Until(r.Deadline) <= after
 }
 
 // target is the path with the query.
