@@ -280,7 +280,9 @@ func appendRequest(out []byte, method, target, host string, header http.Header, 
 	var room [32]string
 	names := room[:0]
 	for name := range header {
-		if name != "User-Agent" {
+		switch name {
+		case "User-Agent", "Host", "Content-Length", "Transfer-Encoding", "Trailer": // written above, or never
+		default:
 			names = append(names, name)
 		}
 	}
