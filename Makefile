@@ -7,10 +7,15 @@ BROKER1_PORT = 9101
 BROKER2_PORT = 9102
 RUN_DIR      = .run
 
-# How long `make fuzz` spends on each target, and which benchmarks `make bench` runs how often.
+# How long `make fuzz` spends on each target, and which benchmarks `make microbench` runs how often.
 FUZZTIME = 30s
 BENCH    = .
 COUNT    = 6
+
+# What `make bench` compares (SideBySide, Instances), in how many rounds, and how long each measurement takes.
+COMPARE      = .
+BENCH_ROUNDS = 7
+BENCH_LENGTH = 1s
 
 # How long `make chaos` has things go wrong, the seed of what does (a number, or random, which prints one), and the Redis
 # that they go wrong with: sentinel or single.
@@ -36,6 +41,7 @@ build: ## build bin/caddy, with xcaddy where it is installed
 .PHONY: test
 test: redis ## run every test, the end-to-end tests included
 	$(GO) test -timeout 20m ./...
+	cd test/ibmsdk && $(GO) test ./...
 
 .PHONY: race
 race: redis ## run every test with the race detector
@@ -55,10 +61,15 @@ fuzz: ## run every fuzz target for FUZZTIME, one after the other
 	@GO='$(GO)' FUZZTIME='$(FUZZTIME)' scripts/fuzz
 
 .PHONY: bench
-bench: ## run the benchmarks BENCH, COUNT times each, and summarise them
+bench: redis ## measure the gateway beside reverse_proxy and respond (docs/testing.md)
+	BENCH_ROUNDS='$(BENCH_ROUNDS)' BENCH_LENGTH='$(BENCH_LENGTH)' \
+		$(GO) test -run '^$$' -bench '$(COMPARE)' -benchtime 1x -timeout 60m ./test/bench
+
+.PHONY: microbench
+microbench: ## run the benchmarks BENCH of the packages, COUNT times each, and summarise them
 	@mkdir -p bin
-	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count '$(COUNT)' ./... >bin/bench.txt || \
-		{ cat bin/bench.txt; exit 1; }
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count '$(COUNT)' \
+		$$($(GO) list ./... | grep -v /test/) >bin/bench.txt || { cat bin/bench.txt; exit 1; }
 	@$(GO_TOOL) benchstat bin/bench.txt
 
 .PHONY: lint
@@ -67,6 +78,7 @@ lint: ## check formatting, go.mod, vet and the linters
 		{ echo "not formatted, run make fmt:"; echo "$$unformatted"; exit 1; }
 	$(GO) mod tidy -diff
 	$(GO) vet ./...
+	cd test/ibmsdk && $(GO) mod tidy -diff && $(GO) vet ./...
 	$(GO_TOOL) golangci-lint run
 
 .PHONY: fmt
@@ -85,7 +97,7 @@ clean: ## remove everything that the other targets made
 
 .PHONY: help
 help: ## list the targets
-	@awk 'BEGIN { FS = ":[^#]*## " } /^[a-z0-9-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' \
+	@awk 'BEGIN { FS = ":[^#]*## " } /^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' \
 		$(firstword $(MAKEFILE_LIST))
 
 .PHONY: redis

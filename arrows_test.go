@@ -27,7 +27,7 @@ var layers = []layer{
 	{packages: []string{"cmd/caddy"}, may: []string{"."}},
 	{packages: []string{"cmd/samplebroker"}, may: []string{"internal/samplebroker", "internal/osb"}},
 	{packages: []string{"scripts/..."}},
-	{packages: []string{"test/..."}, may: []string{"internal/...", "routing/...", "test/harness"}},
+	{packages: []string{"test/..."}, may: []string{"internal/...", "routing/...", "test/harness", "test/platforms"}},
 	{packages: []string{"caddymodule"}, may: []string{
 		"internal/platform", "internal/backend", "internal/telemetry", "internal/osb", "internal/crashpoint",
 		"routing", "routing/redisstore", "routing/filestore", "routing/memorystore", "catalogmerge",

@@ -16,6 +16,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/osb-gateway/caddy-osb-gateway/internal/backend"
 	"github.com/osb-gateway/caddy-osb-gateway/routing"
 )
 
@@ -146,7 +147,9 @@ func fullStatus() *statusView {
 		Platforms: []platformView{{Name: "cf", ID: "pcf", Formerly: []string{"pcf"}}},
 		Backends: []backendView{{
 			Name: "db", ID: "sql", Formerly: []string{"sql"}, Suspect: true,
-			Catalog: catalogView{Known: true, FetchedAt: &at, AgeSeconds: 2.5, Error: "timeout"},
+			Catalog:  catalogView{Known: true, FetchedAt: &at, AgeSeconds: 2.5, Error: "timeout"},
+			InFlight: 3, MaxInFlight: 256, Breaker: breakerView{State: backend.BreakerOpen, Failures: 5, RetryAt: &at},
+			Credentials: credentialsView{Kind: "oauth2", ExpiresAt: &at, Error: "fetching a token: 503"},
 		}},
 		Records: view,
 	}}}

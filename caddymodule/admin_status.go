@@ -93,6 +93,11 @@ type backendView struct {
 	Catalog  catalogView       `json:"catalog"`
 	// Suspect: the backend may be another broker than the one that its records are of.
 	Suspect bool `json:"suspect"`
+	// InFlight calls are open, and MaxInFlight may be.
+	InFlight    int64           `json:"in_flight"`
+	MaxInFlight int64           `json:"max_in_flight"`
+	Breaker     breakerView     `json:"breaker"`
+	Credentials credentialsView `json:"credentials"`
 }
 
 // catalogView is the state of a backend's catalog.
@@ -224,6 +229,7 @@ func (rt *runtime) viewBackend(b *backendSettings) backendView {
 	if named := rt.named(); named != nil {
 		view.ID = named.backendIDs[b.name]
 	}
+	view.viewCalls(b, rt.brokers[b.name].Status())
 	return view
 }
 

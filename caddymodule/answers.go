@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/osb-gateway/caddy-osb-gateway/internal/backend"
 	"github.com/osb-gateway/caddy-osb-gateway/internal/osb"
@@ -210,13 +211,27 @@ func unknownPoll() answer {
 func answerToBroker(e *backend.Error) answer {
 	switch e.Kind {
 	case backend.NotReached:
-		return newAnswer(http.StatusServiceUnavailable, codeBackendUnavailable,
-			"The service broker behind the service cannot be reached.").retryAfter()
+		a := newAnswer(http.StatusServiceUnavailable, codeBackendUnavailable, describeNotReached(e)).retryAfter()
+		if e.RetryAfter > 0 {
+			seconds := (e.RetryAfter + time.Second - 1) / time.Second
+			a = a.with(osb.HeaderRetryAfter, strconv.FormatInt(int64(seconds), 10))
+		}
+		return a
 	case backend.Timeout:
 		return newAnswer(http.StatusGatewayTimeout, codeBackendTimeout, "The service broker did not answer in time.")
 	default:
 		return newAnswer(http.StatusBadGateway, codeBackendFailed, "The service broker's answer was lost.")
 	}
+}
+
+func describeNotReached(e *backend.Error) string {
+	switch {
+	case errors.Is(e, backend.ErrOpen):
+		return "The service broker behind the service does not answer. Try again later."
+	case errors.Is(e, backend.ErrBusy):
+		return "The service broker behind the service has too many calls to answer. Try again later."
+	}
+	return "The service broker behind the service cannot be reached."
 }
 
 func notReached(err error) bool {
@@ -233,6 +248,10 @@ func (c *call) relay(response *backend.Response, said osb.Answer) answer {
 		a := newAnswer(http.StatusBadGateway, codeBackendFailed, "The service broker refused the broker in front of it.")
 		a.cause = &brokerAnswerError{status: status, text: "check the backend's credentials and URL"}
 		return a
+	case c.saysNoState(response):
+		if a, ok := c.synthesizeState(response); ok {
+			return a
+		}
 	case c.mayBeEmpty(response):
 		response.Header.Set(osb.HeaderContentType, osb.ContentTypeJSON)
 		response.Header.Del(osb.HeaderContentEncoding) // that of nothing

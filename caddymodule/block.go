@@ -131,8 +131,8 @@ func (b *block) optional(target *string) error {
 
 // secretive are the subdirectives whose arguments no error repeats: a password with a space in it looks like two.
 var secretive = map[string]bool{
-	"basic_auth": true, "header": true, "identity_log": true, "jwks_token": true, "jwks_url": true, "password": true,
-	"sentinel_password": true, "url": true,
+	"basic_auth": true, "bearer_token": true, "client": true, "header": true, "ibm_iam": true, "identity_log": true,
+	"jwks_token": true, "jwks_url": true, "oauth2": true, "password": true, "sentinel_password": true, "url": true,
 }
 
 // end sees that no argument follows.

@@ -77,10 +77,20 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //		backend <name> <url> {
 //			formerly <name>...
 //			basic_auth <user> <password>
+//			bearer_token <token>
+//			oauth2 <token_url> {
+//				client <id> <secret>
+//				scopes <scope>...
+//			}
+//			ibm_iam <apikey> [<url>]
 //			header <name> <value>
 //			timeout <duration>
 //			settle <duration>
 //			catalog_timeout <duration>
+//			catalog_version <2.x>
+//			max_in_flight <n>
+//			breaker <failures> <open>|off
+//			state_response <relay|synthesize>
 //			include <offering> [<plan>...]
 //			exclude <offering> [<plan>...]
 //			rename <offering> <new-name>
@@ -296,11 +306,8 @@ func (c *BackendConfig) parse(b *block) error {
 	switch b.name {
 	case "formerly":
 		return b.list(&c.Formerly)
-	case "basic_auth":
-		return b.unlessSeen(func() error {
-			c.BasicAuth = new(BackendBasicAuthConfig)
-			return b.args(&c.BasicAuth.User, &c.BasicAuth.Password)
-		})
+	case "basic_auth", "bearer_token", "oauth2", "ibm_iam":
+		return c.parseCredentials(b)
 	case "header":
 		var header HeaderConfig
 		if err := b.args(&header.Name, &header.Value); err != nil {
@@ -314,6 +321,14 @@ func (c *BackendConfig) parse(b *block) error {
 		return b.once((*string)(&c.Settle))
 	case "catalog_timeout":
 		return b.once((*string)(&c.CatalogTimeout))
+	case "catalog_version":
+		return b.once(&c.CatalogVersion)
+	case "max_in_flight":
+		return b.once((*string)(&c.MaxInFlight))
+	case "breaker":
+		return b.unlessSeen(func() error { return c.parseBreaker(b) })
+	case "state_response":
+		return b.oneOf(&c.StateResponse, "relay", "synthesize")
 	case "transport":
 		return b.unlessSeen(func() error { return parseTransport(b, &c.TransportRaw) })
 	}

@@ -77,7 +77,13 @@ func askBrokers(ctx context.Context, g *Gateway, s *settings) (liveCatalogs, fun
 	for i, b := range s.backends {
 		problems[i] = rt.addBroker(transports, g.Backends[i], b)
 	}
-	return liveCatalogs{rt}, cancel, errors.Join(problems...)
+	release := func() {
+		for _, b := range rt.brokers {
+			b.Close()
+		}
+		cancel()
+	}
+	return liveCatalogs{rt}, release, errors.Join(problems...)
 }
 
 func (l liveCatalogs) catalog(ctx context.Context, backend string) ([]byte, error) {

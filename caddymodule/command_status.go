@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/osb-gateway/caddy-osb-gateway/internal/backend"
 	"github.com/osb-gateway/caddy-osb-gateway/routing"
 )
 
@@ -58,9 +59,9 @@ func printGateway(w io.Writer, g *gatewayView) error {
 	}
 	_, _ = fmt.Fprintln(w)
 	t = newTable(w)
-	t.row("BACKEND", "CATALOG", "STATE")
-	for _, backend := range g.Backends {
-		t.row(backend.Name, catalogText(backend.Catalog), backendText(backend))
+	t.row("BACKEND", "CATALOG", "CALLS", "STATE")
+	for _, b := range g.Backends {
+		t.row(b.Name, catalogText(b.Catalog), callsText(b), backendText(b))
 	}
 	if g.Records != nil {
 		t.row("")
@@ -139,6 +140,21 @@ func backendText(b backendView) string {
 		return "not asked yet"
 	}
 	return "good"
+}
+
+// callsText tells how calls to a backend fare.
+func callsText(b backendView) string {
+	text := fmt.Sprintf("%d of %d open", b.InFlight, b.MaxInFlight)
+	switch b.Breaker.State { //nolint:exhaustive // the others are as it should be
+	case backend.BreakerOpen:
+		text += ", REFUSED until " + timeText(b.Breaker.RetryAt) + ": it does not answer"
+	case backend.BreakerTrying:
+		text += ", REFUSED but for one that tries: it did not answer"
+	}
+	if b.Credentials.Error != "" {
+		text += "; " + b.Credentials.Error
+	}
+	return text
 }
 
 // census writes what is recorded, and what of it needs somebody's attention.

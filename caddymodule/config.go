@@ -114,8 +114,14 @@ type BackendConfig struct {
 	Formerly []string `json:"formerly,omitempty"`
 	// The broker's URL: http or https, with a path where it has one, without user info, query or fragment.
 	URL string `json:"url"`
-	// The credentials of the broker.
+	// The user name and password that the broker wants. A backend has one kind of credentials, or none.
 	BasicAuth *BackendBasicAuthConfig `json:"basic_auth,omitempty"`
+	// A bearer token that stays as it is. Take it from a placeholder.
+	BearerToken string `json:"bearer_token,omitempty"`
+	// Bearer tokens of an OAuth 2 server, got with client credentials.
+	OAuth2 *OAuth2Config `json:"oauth2,omitempty"`
+	// Bearer tokens of IBM Cloud, got with an API key.
+	IBMIAM *IBMIAMConfig `json:"ibm_iam,omitempty"`
 	// Headers that are set on every call. Authorization, hop-by-hop and X-Broker-API-* headers are refused.
 	Headers []HeaderConfig `json:"headers,omitempty"`
 	// How long a call may take in all. Default: `55s`, below the 60 s after which platforms give up.
@@ -126,6 +132,16 @@ type BackendConfig struct {
 	Settle Duration `json:"settle,omitempty"`
 	// How long a catalog fetch may take. Default: `10s`.
 	CatalogTimeout Duration `json:"catalog_timeout,omitempty"`
+	// The version of the API that is announced when the gateway fetches the catalog for itself. Default: `2.17`.
+	CatalogVersion string `json:"catalog_version,omitempty"`
+	// How many calls may be open at a time. Beyond it calls get 503 with Retry-After, and nothing is sent. Catalog
+	// fetches do not count. Default: 256.
+	MaxInFlight Number `json:"max_in_flight,omitempty"`
+	// When the broker is left alone because it does not answer. Default: after 5 calls in a row, for `10s`.
+	Breaker *BreakerConfig `json:"breaker,omitempty"`
+	// What becomes of the answer to IBM Cloud's enable and disable where the broker says no more than that it did it:
+	// `relay` (the default), or `synthesize` a 200 with the state that was asked for, which some clients want.
+	StateResponse string `json:"state_response,omitempty"`
 	// The offerings, by the broker's own names, that are published, whole or some of their plans. Default: all.
 	Include []SelectionConfig `json:"include,omitempty"`
 	// The offerings that are not published, whole or some of their plans. Instances of them stay under control.
@@ -157,6 +173,38 @@ type SelectionConfig struct {
 type BackendBasicAuthConfig struct {
 	User     string `json:"user"`
 	Password string `json:"password"`
+}
+
+// OAuth2Config gets tokens with OAuth 2 client credentials. They are cached and renewed before they end.
+type OAuth2Config struct {
+	// The token endpoint: http or https, without user info or fragment.
+	TokenURL string `json:"token_url"`
+	// The client's id.
+	ClientID string `json:"client_id"`
+	// The client's secret. Take it from a placeholder: Caddy keeps its configuration on disk. It is read again for
+	// every token.
+	ClientSecret string `json:"client_secret"`
+	// The scopes to ask for. Default: what the server gives without being asked.
+	Scopes []string `json:"scopes,omitempty"`
+}
+
+// IBMIAMConfig gets tokens with an API key of IBM Cloud. They are cached and renewed before they end.
+type IBMIAMConfig struct {
+	// The API key. Take it from a placeholder: Caddy keeps its configuration on disk. It is read again for every token.
+	APIKey string `json:"apikey"`
+	// The token endpoint. Default: `https://iam.cloud.ibm.com/identity/token`.
+	URL string `json:"url,omitempty"`
+}
+
+// BreakerConfig says when a broker is left alone. Calls that cannot be delivered and calls that are not answered in time
+// count; an answer, whatever its status, does not.
+type BreakerConfig struct {
+	// How many calls in a row must fail. Default: 5.
+	Failures Number `json:"failures,omitempty"`
+	// How long no call is sent then; after it a single one is, whose outcome decides. Default: `10s`.
+	Open Duration `json:"open,omitempty"`
+	// Whether there is no breaker at all.
+	Off bool `json:"off,omitempty"`
 }
 
 // HeaderConfig is a header that is set on calls to a backend.

@@ -2,7 +2,6 @@ package caddymodule
 
 import (
 	"bytes"
-	"encoding/base64"
 	"encoding/json"
 	"html"
 	"maps"
@@ -36,25 +35,11 @@ func (c *call) brokerText(response *backend.Response) string {
 	if response.Header.Get(osb.HeaderContentEncoding) != "" {
 		return textCompressed
 	}
-	secrets := append(c.broker.secrets(), c.parameters()...)
+	secrets := append(c.broker.Secret(), c.parameters()...)
 	if len(secrets) > maxSecrets || repeats(response.Body, secrets) {
 		return textWithheld
 	}
 	return excerpt(response.Body)
-}
-
-// secrets are what only the gateway and the backend may know.
-func (s *backendSettings) secrets() []string {
-	secrets := []string{s.password}
-	if s.user != "" {
-		secrets = append(secrets, base64.StdEncoding.EncodeToString([]byte(s.user+":"+s.password)))
-	}
-	for name, values := range s.header {
-		if name != "Host" {
-			secrets = append(secrets, values...)
-		}
-	}
-	return secrets
 }
 
 // parameters are the values in the parameters of the call's body.

@@ -129,6 +129,13 @@ func (g *Gateway) warnOfLiteralSecrets() {
 		if backend.BasicAuth != nil {
 			warn("backend "+backend.Name+" basic_auth", backend.BasicAuth.Password)
 		}
+		warn("backend "+backend.Name+" bearer_token", backend.BearerToken)
+		if backend.OAuth2 != nil {
+			warn("backend "+backend.Name+" oauth2 client", backend.OAuth2.ClientSecret)
+		}
+		if backend.IBMIAM != nil {
+			warn("backend "+backend.Name+" ibm_iam", backend.IBMIAM.APIKey)
+		}
 		for _, header := range backend.Headers {
 			if !strings.EqualFold(header.Name, "Host") { // which of the others is a secret, nobody can tell
 				warn("backend "+backend.Name+" header "+header.Name, header.Value)

@@ -12,11 +12,12 @@ import (
 	"github.com/osb-gateway/caddy-osb-gateway/internal/osb"
 )
 
-// newToken returns a random name for a call or a life.
-func newToken() string {
-	var bytes [12]byte
+// newTokens returns random names for a call and for a life that may begin with it.
+func newTokens() (call, life string) {
+	var bytes [24]byte
 	_, _ = rand.Read(bytes[:]) // it never fails
-	return base64.RawURLEncoding.EncodeToString(bytes[:])
+	both := base64.RawURLEncoding.EncodeToString(bytes[:])
+	return both[:16], both[16:]
 }
 
 // readIDs reads what the query and the body say about the backend. The bytes of both go on as they came.

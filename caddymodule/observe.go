@@ -170,6 +170,13 @@ func (c *call) ids() (service, plan string) {
 // logTrouble logs calls that failed for a reason that the operator can do something about. The state of the store is
 // logged where it changes, not here.
 func (c *call) logTrouble(a answer) {
+	if a.cause != nil {
+		c.logCause(a)
+	}
+}
+
+// logCause logs why the gateway answered by itself.
+func (c *call) logCause(a answer) {
 	var broker *backend.Error
 	var said *brokerAnswerError
 	var refused *refusedError
@@ -231,11 +238,20 @@ func (c *call) observeForward(ctx context.Context) (context.Context, func(*backe
 		if err == nil {
 			status = response.Status
 		}
-		sending.Done(status, time.Since(start).Seconds(), telemetry.SampledTraceID(c.span))
+		if neverSent(err) {
+			sending.Refused()
+		} else {
+			sending.Done(status, time.Since(start).Seconds(), telemetry.SampledTraceID(c.span))
+		}
 		if span != nil {
 			endSending(span, operation, status, err)
 		}
 	}
+}
+
+// neverSent tells whether the gateway itself refused to send a call to its backend.
+func neverSent(err error) bool {
+	return errors.Is(err, backend.ErrOpen) || errors.Is(err, backend.ErrBusy) || errors.Is(err, backend.ErrNoCredentials)
 }
 
 // endSending ends the span of a sending to a backend: with the status of its answer, or the error in place of one.

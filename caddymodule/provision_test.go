@@ -39,6 +39,14 @@ func TestProvision(t *testing.T) {
 			"platform cf {\n\tbasic_auth user " + secretHash + "\n\tofferings allow backend:one eu-* {env.OSB_TEST_OFFERING}\n" +
 			"\tofferings deny backend:t*\n}\nbackend one http://127.0.0.1:1 {\n\tinclude {env.OSB_TEST_OFFERING} small\n" +
 			"\texclude b\n\trename {env.OSB_TEST_OFFERING} c\n\tprefix {env.OSB_TEST_OFFERING}-\n\tnamespace_ids\n\tdrain hidden\n}\n"},
+		{"BearerToken", platformBlock + "backend one http://127.0.0.1:1 {\n\tbearer_token {env.OSB_TEST_PASSWORD}\n}\n"},
+		{"OAuth2", platformBlock + "backend one http://127.0.0.1:1 {\n\toauth2 https://auth.invalid/token?zone=a {\n\t\tclient c " +
+			"{env.OSB_TEST_PASSWORD}\n\t\tscopes a b.c https://d/e\n\t}\n}\n"},
+		{"IBMIAM", platformBlock + "backend one http://127.0.0.1:1 {\n\tibm_iam {env.OSB_TEST_PASSWORD}\n}\n"},
+		{"IBMIAMElsewhere", platformBlock + "backend one http://127.0.0.1:1 {\n\tibm_iam {env.OSB_TEST_PASSWORD} http://iam.invalid/token\n}\n"},
+		{"Limits", platformBlock + "backend one http://127.0.0.1:1 {\n\tmax_in_flight 1\n\tbreaker 1 1ns\n}\n" +
+			"backend two http://127.0.0.1:1 {\n\tmax_in_flight 1048576\n\tbreaker off\n}\n"},
+		{"CatalogVersion", platformBlock + "backend one http://127.0.0.1:1 {\n\tcatalog_version 2.13\n\tstate_response synthesize\n}\n"},
 		{"Transport", platformBlock + "backend one https://127.0.0.1:1 {\n\ttransport http {\n\t\tversions 1.1\n\t}\n}\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -140,6 +148,35 @@ func TestProvisionProblems(t *testing.T) {
 		{"SeveralBackends", platformBlock + "backend one ftp://a\nbackend two gopher://b\n", []string{
 			`backend "one": the URL must begin`, `backend "two": the URL must begin`,
 		}},
+		{"BearerOfTwoWords", backend("one http://127.0.0.1:1", "bearer_token \"a "+secretPassword+"\""), []string{
+			`backend "one": a bearer token has no spaces`,
+		}},
+		{"TokenURLScheme", backend("one http://127.0.0.1:1", "oauth2 auth.invalid {\n\tclient c "+secretPassword+"\n}"), []string{
+			`backend "one": the token URL must begin with http:// or https://`,
+		}},
+		{"TokenURLMalformed", backend("one http://127.0.0.1:1", "oauth2 http://"+secretPassword+":port {\n\tclient c s\n}"), []string{
+			"backend one: the token URL is malformed",
+		}},
+		{"TokenURLUser", backend("one http://127.0.0.1:1", "ibm_iam "+secretPassword+" http://a:"+secretPassword+"@b"), []string{
+			`backend "one": the token URL must not hold a user name or password`,
+		}},
+		{"TokenURLFragment", backend("one http://127.0.0.1:1", "ibm_iam "+secretPassword+" http://b#"+secretPassword), []string{
+			"the token URL must not have a fragment",
+		}},
+		{"ScopeOfTwoWords", backend("one http://127.0.0.1:1", "oauth2 http://a {\n\tclient c "+secretPassword+"\n\tscopes \"a b\"\n}"), []string{
+			"backend one: oauth2: scopes: a scope has no spaces; write each as an argument of its own",
+		}},
+		{"NoRoom", backend("one http://127.0.0.1:1", "max_in_flight 0"), []string{
+			`backend one: max_in_flight: "0" is not a whole number from 1 to`,
+		}},
+		{"RoomInWords", backend("one http://127.0.0.1:1", "max_in_flight many"), []string{`max_in_flight: "many" is not a whole`}},
+		{"NoFailures", backend("one http://127.0.0.1:1", "breaker 0 10s"), []string{
+			`backend one: breaker: failures: "0" is not a whole number from 1 to`,
+		}},
+		{"BreakerTime", backend("one http://127.0.0.1:1", "breaker 5 soon"), []string{
+			`backend one: breaker: open: "soon" is not a duration above zero`,
+		}},
+		{"CatalogVersion", backend("one http://127.0.0.1:1", "catalog_version 3.0"), []string{`backend one: catalog_version "3.0"`}},
 
 		{"Name", "name \"a b\"\n" + rest, []string{`name "a b": a name has up to 64 letters, digits, dots, dashes`}},
 		{"LongName", "name " + strings.Repeat("a", 65) + "\n" + rest, []string{"a name has up to 64 letters"}},
@@ -220,6 +257,18 @@ func TestProvisionUnsetPlaceholders(t *testing.T) {
 	}
 	rest := platformBlock + backendBlock
 	for where, block := range map[string]string{
+		"bearer_token":                     backend("bearer_token " + unset),
+		"token URL":                        backend("oauth2 https://" + unset + " {\n\t\tclient a b\n\t}"),
+		"client id":                        backend("oauth2 https://a {\n\t\tclient " + unset + " b\n\t}"),
+		"client secret":                    backend("oauth2 https://a {\n\t\tclient a " + unset + "\n\t}"),
+		"scopes":                           backend("oauth2 https://a {\n\t\tclient a b\n\t\tscopes c " + unset + "\n\t}"),
+		"API key":                          backend("ibm_iam " + unset),
+		"ibm_iam: URL":                     backend("ibm_iam a " + unset),
+		"max_in_flight":                    backend("max_in_flight " + unset),
+		"breaker: failures":                backend("breaker " + unset + " 1s"),
+		"breaker: open":                    backend("breaker 1 " + unset),
+		"catalog_version":                  backend("catalog_version " + unset),
+		"state_response":                   backend("state_response " + unset),
 		"name":                             "name " + unset + "\n" + rest,
 		"base_path":                        "base_path /" + unset + "\n" + rest,
 		"health_path":                      "health_path /" + unset + "\n" + rest,

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -120,15 +121,22 @@ func newRuntime(ctx caddy.Context, g *Gateway, s *settings) (_ *runtime, err err
 
 // addBroker makes a backend, with Caddy's transport.
 func (rt *runtime) addBroker(ctx caddy.Context, config *BackendConfig, s *backendSettings) error {
+	direct := len(config.TransportRaw) == 0 && needsNoProxy(s.url) // before loading takes the configuration away
 	transport, err := loadTransport(ctx, config, config.TransportRaw)
 	if err != nil {
 		return fmt.Errorf("backend %q: loading transport: %w", s.name, err)
 	}
+	token, err := rt.tokenConfig(ctx, s)
+	if err != nil {
+		return fmt.Errorf("backend %q: loading the transport to the token server: %w", s.name, err)
+	}
 	made, err := backend.New(backend.Config{
-		Name: s.name, URL: s.url, User: s.user, Password: s.password, Header: s.header,
+		Name: s.name, URL: s.url, Secrets: s.credentials.secrets, Reread: rt.rereads(s), Token: token,
+		MaxInFlight: int64(s.maxInFlight), Breaker: rt.breaker(s), CatalogVersion: s.catalogVersion,
 		Inject:           func(ctx context.Context, header http.Header) { rt.tracing.Inject(ctx, header) },
 		Mark:             rt.ownMark,
 		MaxResponseBytes: rt.maxResponseBytes, MaxCatalogBytes: maxCatalogBody, Transport: transport,
+		Direct: direct,
 	})
 	if err != nil {
 		return err
@@ -155,6 +163,13 @@ func loadTransport(ctx caddy.Context, config any, raw json.RawMessage) (http.Rou
 		return nil, fmt.Errorf("%T is no transport", module)
 	}
 	return transport, nil
+}
+
+// needsNoProxy tells whether a URL is reached without one of the proxies that the environment names, which Caddy's
+// transport uses by default.
+func needsNoProxy(u *url.URL) bool {
+	proxy, err := http.ProxyFromEnvironment(&http.Request{URL: u})
+	return err == nil && proxy == nil
 }
 
 // start opens the store and begins to fetch catalogs. What a gateway of the same name knows already is taken over.
@@ -184,6 +199,7 @@ func (rt *runtime) start(before *runtime) error {
 		rt.catalogs.inherit(before.catalogs)
 	}
 	rt.authenticator.Run(ctx, &rt.background)
+	rt.inheritBrokers(before)
 	rt.catalogs.doubt()
 	rt.background.Go(func() { rt.keepNames(ctx, namesError) })
 	rt.background.Go(func() { rt.reportMissing(ctx) })
@@ -247,6 +263,9 @@ func (rt *runtime) letGo() {
 			zap.Duration("waited", patience))
 	}
 	rt.authenticator.Close()
+	for _, b := range rt.brokers {
+		b.Close()
+	}
 	rt.closeTransports()
 	if err := rt.store.release(); err != nil {
 		rt.logger.Error("closing the store", zap.Error(err))

@@ -208,15 +208,14 @@ func (c *call) context() context.Context {
 
 // forward sends the call to its backend, under a deadline that began before the call was entered in the store.
 func (c *call) forward() (*backend.Response, error) {
-	ctx, cancel := context.WithDeadline(c.context(), c.start.Add(c.broker.timeout))
-	defer cancel()
-	ctx, finish := c.observeForward(ctx)
+	ctx, finish := c.observeForward(c.context())
 	set := http.Header{osb.HeaderRequestIdentity: {c.requestIdentity}, osb.HeaderGateways: c.gateways}
 	if c.platform.defaultVersion != "" && c.lacksVersion() {
 		set[osb.HeaderAPIVersion] = []string{c.platform.defaultVersion}
 	}
 	request := backend.Request{
 		Method: c.r.Method, Path: c.path.Escaped, Query: c.r.URL.RawQuery, Header: c.r.Header, Set: set, Body: c.body,
+		Deadline: c.start.Add(c.broker.timeout),
 	}
 	c.askWithOwnIDs(&request)
 	crashpoint.Reach(crashpoint.BeforeSend)
@@ -267,8 +266,9 @@ func (c *call) settle(response *backend.Response, err error) (answer, error) {
 func (c *call) routingCall(outlook *outlook) *routing.Call {
 	service, plan := c.ids()
 	named := outlook.named
+	token, life := newTokens()
 	call := &routing.Call{
-		Token: newToken(), Life: newToken(), Kind: kinds[c.path.Operation],
+		Token: token, Life: life, Kind: kinds[c.path.Operation],
 		Key: routing.Key{
 			Instance: routing.InstanceID(strings.Clone(c.path.Instance)),
 			Binding:  routing.BindingID(strings.Clone(c.path.Binding)),

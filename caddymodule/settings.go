@@ -1,15 +1,16 @@
 package caddymodule
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"regexp"
 	"strings"
 	"time"
 
 	"github.com/osb-gateway/caddy-osb-gateway/catalogmerge"
+	"github.com/osb-gateway/caddy-osb-gateway/internal/backend"
 	"github.com/osb-gateway/caddy-osb-gateway/internal/osb"
 	"github.com/osb-gateway/caddy-osb-gateway/internal/platform"
 )
@@ -67,11 +68,15 @@ type backendSettings struct {
 	name           string
 	formerly       []string
 	url            *url.URL
-	user, password string
-	header         http.Header
+	credentials    credentialSettings
 	timeout        time.Duration
 	settle         time.Duration
 	catalogTimeout time.Duration
+	catalogVersion string
+	maxInFlight    int
+	breaker        backend.BreakerConfig
+	// synthesizesState: IBM Cloud's enable and disable are answered with the state.
+	synthesizesState bool
 	// policy says what becomes of its offerings before platforms see them.
 	policy *catalogmerge.Policy
 }
@@ -282,25 +287,22 @@ func (c *BackendConfig) resolve(r *resolver) *backendSettings {
 		timeout:        r.duration(what+": timeout", c.Timeout, defaultTimeout),
 		settle:         r.duration(what+": settle", c.Settle, defaultSettle),
 		catalogTimeout: r.duration(what+": catalog_timeout", c.CatalogTimeout, defaultCatalogTimeout),
-		header:         make(http.Header),
+		maxInFlight:    r.number(what+": max_in_flight", string(c.MaxInFlight), 1, maxMaxInFlight),
+		breaker:        c.Breaker.resolve(r, what+": breaker"),
 		policy:         c.resolvePolicy(r, name),
 	}
+	s.maxInFlight = cmp.Or(s.maxInFlight, backend.DefaultMaxInFlight)
+	if c.CatalogVersion != "" {
+		s.catalogVersion = resolveVersion(r, what+": catalog_version", c.CatalogVersion).String()
+	}
+	s.synthesizesState = c.resolveStateResponse(r, what+": state_response")
 	parsed, err := url.Parse(r.secret(what+": URL", c.URL))
 	if err != nil {
 		// The error repeats the URL, which may hold a password.
 		r.fail("%s: the URL is malformed", what)
 	}
 	s.url = parsed
-	if c.BasicAuth != nil {
-		if c.BasicAuth.User == "" || c.BasicAuth.Password == "" {
-			r.fail("%s: basic_auth needs a user name and a password", what)
-		}
-		s.user = r.text(what+": basic_auth user", c.BasicAuth.User)
-		s.password = r.secret(what+": basic_auth password", c.BasicAuth.Password)
-	}
-	for _, header := range c.Headers {
-		s.header.Add(r.text(what+": header", header.Name), r.secret(what+": header "+header.Name, header.Value))
-	}
+	s.credentials = c.resolveCredentials(r, what)
 	return s
 }
 

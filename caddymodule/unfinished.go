@@ -170,7 +170,7 @@ func (p *ownPoll) send(ctx context.Context) (*backend.Response, error) {
 	start := time.Now()
 	platform := p.rt.caller(p.entry.Call.Platform)
 	response, err := p.broker.Do(ctx, backend.Request{
-		Method: http.MethodGet, Path: p.path, Query: p.query(), Set: http.Header{
+		Method: http.MethodGet, Path: p.path, Query: p.query(), Once: true, Set: http.Header{
 			osb.HeaderAPIVersion:      {cmp.Or(platform.defaultVersion, backend.DefaultCatalogVersion)},
 			osb.HeaderRequestIdentity: {p.requestIdentity},
 		},
@@ -179,7 +179,11 @@ func (p *ownPoll) send(ctx context.Context) (*backend.Response, error) {
 	if err == nil {
 		status = response.Status
 	}
-	sending.Done(status, time.Since(start).Seconds(), telemetry.SampledTraceID(span))
+	if neverSent(err) {
+		sending.Refused()
+	} else {
+		sending.Done(status, time.Since(start).Seconds(), telemetry.SampledTraceID(span))
+	}
 	endSending(span, p.operation, status, err)
 	return response, err
 }

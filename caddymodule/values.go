@@ -37,7 +37,17 @@ func (s *Size) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-// stringOrNumber reads what JSON has for a Duration or a Size; null stands for nothing, as everywhere in JSON.
+// Number is a whole number as it is written in a configuration, or a placeholder.
+type Number string
+
+// UnmarshalJSON reads a string or a whole number.
+func (n *Number) UnmarshalJSON(data []byte) error {
+	text, err := stringOrNumber(data, func(number int64) string { return strconv.FormatInt(number, 10) })
+	*n = Number(text)
+	return err
+}
+
+// stringOrNumber reads what JSON has for a Duration, a Size or a Number; null stands for nothing, as everywhere in JSON.
 func stringOrNumber(data []byte, format func(int64) string) (string, error) {
 	if string(data) == "null" {
 		return "", nil

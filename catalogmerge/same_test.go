@@ -30,7 +30,7 @@ func TestSame(t *testing.T) {
 	for name, same := range map[string]*catalogmerge.Copy{
 		"itself": before, "stored": stored, "fetched again": refresh(t, before, "b", later, services...),
 		"fetched again over the stored one": refresh(t, stored, "b", later, services...),
-		"confirmed":                         catalogmerge.Touch(before, later, withdrawAfter),
+		"confirmed":                         touch(before, later),
 		"another validator":                 &withETag,
 	} {
 		if !before.Same(same) || !same.Same(before) {

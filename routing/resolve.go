@@ -44,32 +44,46 @@ type Hint struct {
 // service_id, then by that of previous_values, the service name of a CRN, and the plan id. An id that two backends ever
 // published is no hint, and ends the search: the next hint might lead to the wrong one of them.
 func Resolve(hints Hints, directory Directory) Hint {
-	for _, hint := range []struct {
-		id      string
-		service ServiceID
-		owner   func(string) (string, bool, bool)
-	}{
-		{string(hints.Service), hints.Service, directory.OfferingOwner},
-		{string(hints.PreviousService), hints.PreviousService, directory.OfferingOwner},
-		{hints.CRNServiceName, "", directory.NameOwner},
-		{string(hints.Plan), "", directory.PlanOwner},
-		{string(hints.PreviousPlan), "", directory.PlanOwner},
-	} {
-		if hint.id == "" {
+	for _, service := range [...]ServiceID{hints.Service, hints.PreviousService} {
+		if service == "" {
 			continue
 		}
-		backend, ambiguous, ok := hint.owner(hint.id)
-		switch {
-		case ambiguous:
-			return Hint{Refusal: RefusalAmbiguous}
-		case ok:
-			return Hint{Backend: BackendID(backend), Service: hint.service}
+		backend, ambiguous, ok := directory.OfferingOwner(string(service))
+		if hint, found := lead(backend, ambiguous, ok); found {
+			if !ambiguous {
+				hint.Service = service
+			}
+			return hint
+		}
+	}
+	if hints.CRNServiceName != "" {
+		if hint, found := lead(directory.NameOwner(hints.CRNServiceName)); found {
+			return hint
+		}
+	}
+	for _, plan := range [...]PlanID{hints.Plan, hints.PreviousPlan} {
+		if plan == "" {
+			continue
+		}
+		if hint, found := lead(directory.PlanOwner(string(plan))); found {
+			return hint
 		}
 	}
 	if !directory.Complete() {
 		return Hint{Refusal: RefusalIncomplete}
 	}
 	return Hint{Refusal: RefusalNoHint}
+}
+
+// lead is what a directory's answer comes to, if it ends the search.
+func lead(backend string, ambiguous, ok bool) (_ Hint, found bool) {
+	switch {
+	case ambiguous:
+		return Hint{Refusal: RefusalAmbiguous}, true
+	case ok:
+		return Hint{Backend: BackendID(backend)}, true
+	}
+	return Hint{}, false
 }
 
 // Offered judges the ids of a call that would make a new instance: both must be in the catalog as it is now, and the

@@ -6,7 +6,6 @@ package backend
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -37,12 +36,17 @@ type Config struct {
 	// URL is the address of the broker: http or https, without user info, query or fragment. It may have a path, which
 	// the paths of requests are appended to; a slash at its end makes no difference.
 	URL *url.URL
-	// User and Password are sent as HTTP Basic credentials when User is set.
-	User, Password string
-	// Header holds fixed headers, set on every request in place of the platform's. Host replaces the host name in the
-	// request, not the address that is dialled. Authorization, hop-by-hop headers, X-Broker-API-* and those that
-	// describe the body or its encoding are refused.
-	Header http.Header
+	// Secrets are the fixed credentials and headers.
+	Secrets
+	// Reread, if set, reads the secrets again: at most every ten seconds, when the broker answers 401. An error leaves
+	// them as they are.
+	Reread func() (Secrets, error)
+	// Token, if set, is where tokens come from that requests are authenticated with, in place of fixed credentials.
+	Token *TokenConfig
+	// MaxInFlight is how many calls may be open at a time; 0 means any number. Fetches of the catalog do not count.
+	MaxInFlight int64
+	// Breaker says when the broker is left alone.
+	Breaker BreakerConfig
 	// Inject, if set, adds what a request carries for its context, such as trace headers. It is called for each sending
 	// with a header of its own; credentials and fixed headers are set after it.
 	Inject func(ctx context.Context, header http.Header)
@@ -56,16 +60,17 @@ type Config struct {
 	// Transport carries the requests. It must report connections to net/http/httptrace, as http.Transport does: without
 	// that, only plain dial and certificate errors count as "not reached".
 	Transport http.RoundTripper
+	// Direct says that the transport does nothing which a plain connection does not do: no proxy, no TLS, no limits of
+	// its own. Small requests to an http URL are then sent without it, which is faster.
+	Direct bool
 }
 
-// Backend is one downstream broker. It is safe for concurrent use and holds nothing to close.
+// Backend is one downstream broker. It is safe for concurrent use. Close it when it is not used any more.
 type Backend struct {
 	name             string
 	scheme, address  string
 	basePath         string // escaped, without a slash at its end
-	host             string // for the Host header; "" for that of the URL
-	authorization    []string
-	fixed            http.Header
+	credentials      credentials
 	inject           func(context.Context, http.Header)
 	maxResponseBytes int64
 	maxCatalogBytes  int64
@@ -74,6 +79,10 @@ type Backend struct {
 	mark             func() string
 	// gateways are those that the last good catalog came from.
 	gateways atomic.Pointer[[]string]
+	direct           *direct // nil where everything takes the transport
+	maxInFlight      int64
+	inFlight         atomic.Int64
+	breaker          breaker
 }
 
 // New checks a configuration and returns its backend. It dials nothing. The error joins everything that is wrong and
@@ -86,7 +95,9 @@ func New(c Config) (*Backend, error) {
 		maxCatalogBytes:  c.MaxCatalogBytes,
 		transport:        c.Transport,
 		mark:             c.Mark,
+		maxInFlight:      c.MaxInFlight,
 	}
+	b.breaker.BreakerConfig = c.Breaker
 	var problems []error
 	if c.Name == "" {
 		problems = append(problems, errors.New("a name is missing"))
@@ -97,16 +108,21 @@ func New(c Config) (*Backend, error) {
 	if c.MaxResponseBytes < 0 || c.MaxCatalogBytes < 0 {
 		problems = append(problems, errors.New("size limits must not be negative"))
 	}
+	if c.MaxInFlight < 0 || c.Breaker.Failures < 0 || c.Breaker.Failures > 0 && c.Breaker.Open <= 0 {
+		problems = append(problems, errors.New("max_in_flight and the breaker's limits must not be negative"))
+	}
 	if b.maxResponseBytes == 0 {
 		b.maxResponseBytes = DefaultMaxResponseBytes
 	}
 	if b.maxCatalogBytes == 0 {
 		b.maxCatalogBytes = DefaultMaxCatalogBytes
 	}
-	problems = append(problems, b.setURL(c.URL), b.setCredentials(c.User, c.Password), b.setFixedHeader(c.Header),
-		b.setCatalogVersion(c.CatalogVersion))
+	problems = append(problems, b.setURL(c.URL), b.setCredentials(&c), b.setCatalogVersion(c.CatalogVersion))
 	if err := errors.Join(problems...); err != nil {
 		return nil, fmt.Errorf("backend %q: %w", c.Name, err)
+	}
+	if c.Direct && canBeDirect && b.scheme == "http" && isPlainAddress(b.address) {
+		b.direct = newDirect(b.address)
 	}
 	return b, nil
 }
@@ -136,19 +152,27 @@ func (b *Backend) setURL(u *url.URL) error {
 	return nil
 }
 
-func (b *Backend) setCredentials(user, password string) error {
-	switch {
-	case user == "" && password == "":
-		return nil
-	case user == "":
-		return errors.New("a password without a user name")
-	case strings.Contains(user, ":"):
-		return errors.New("the user name must not contain a colon")
-	case hasControl(user) || hasControl(password):
-		return errors.New("the user name and password must not contain control characters")
+// isPlainAddress tells whether a host is written as it is sent: names beyond ASCII and zones of addresses are not.
+func isPlainAddress(address string) bool {
+	return !strings.ContainsFunc(address, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '%' })
+}
+
+func (b *Backend) setCredentials(c *Config) error {
+	f, err := newFixed(c.Secrets)
+	b.credentials.fixed.Store(f)
+	b.credentials.reread = c.Reread
+	if c.Token == nil {
+		return err
 	}
-	b.authorization = []string{"Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))}
-	return nil
+	if f.authorization != nil {
+		err = errors.Join(err, errTwoCredentials)
+	}
+	server, problem := newTokenServer(c.Token)
+	if problem != nil {
+		return errors.Join(err, problem)
+	}
+	b.credentials.tokens = newTokens(server.fetch, c.Token.Noted)
+	return err
 }
 
 func (b *Backend) setCatalogVersion(version string) error {

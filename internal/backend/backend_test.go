@@ -60,6 +60,27 @@ func TestNewRefuses(t *testing.T) {
 		"host with a path":      {header("Host", "a/b"), "one host name"},
 		"host with credentials": {header("Host", "a:topsecret@b"), "one host name"},
 		"empty host":            {header("Host", ""), "one host name"},
+		"no calls at all":       {func(c *backend.Config) { c.MaxInFlight = -1 }, "max_in_flight"},
+		"failures below none":   {func(c *backend.Config) { c.Breaker.Failures = -1 }, "breaker"},
+		"breaker without time":  {func(c *backend.Config) { c.Breaker.Failures = 1 }, "breaker"},
+		"two credentials": {
+			func(c *backend.Config) { c.User, c.Password, c.Bearer = "u", "topsecret", "topsecret" }, "more than one kind",
+		},
+		"bearer of two words":     {func(c *backend.Config) { c.Bearer = "topsecret more" }, "bearer token"},
+		"bearer of other letters": {func(c *backend.Config) { c.Bearer = "töpsecret" }, "bearer token"},
+		"token and basic": {func(c *backend.Config) {
+			c.User, c.Password = "u", "topsecret"
+			c.Token = tokensFrom("http://h", backend.Grant{})
+		}, "more than one kind"},
+		"token server without URL": {func(c *backend.Config) { c.Token = new(backend.TokenConfig) }, "token URL is missing"},
+		"token server of ftp":      {tokenURL("ftp://h"), "http://"},
+		"token server nowhere":     {tokenURL("http:///x"), "no host"},
+		"token server with user":   {tokenURL("http://u:topsecret@h"), "user name"},
+		"token server in part":     {tokenURL("http://h#topsecret"), "fragment"},
+		"token server without transport": {func(c *backend.Config) {
+			c.Token = tokensFrom("http://h", backend.Grant{})
+			c.Token.Transport = nil
+		}, "transport"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -114,7 +135,9 @@ func TestPrintedWithoutSecrets(t *testing.T) {
 	t.Parallel()
 	config := backend.Config{
 		Name: "mysql", URL: &url.URL{Scheme: "http", Host: "broker.invalid", Path: "/base"},
-		User: "gateway", Password: "topsecret", Header: http.Header{"X-Api-Key": {"topsecret"}},
+		Secrets: backend.Secrets{
+			User: "gateway", Password: "topsecret", Header: http.Header{"X-Api-Key": {"topsecret"}},
+		},
 		Transport: roundTripFunc(func(*http.Request) (*http.Response, error) {
 			return nil, errors.New(`malformed HTTP response "Authorization: Basic Z2F0ZXdheTp0b3BzZWNyZXQ= topsecret"`)
 		}),

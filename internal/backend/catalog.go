@@ -13,6 +13,9 @@ import (
 // earlier copy, the backend may answer that the copy is still good: then notModified is true, body is nil and newETag
 // the one to use from now on. A backend that has no ETags leaves newETag empty.
 //
+// It is fetched whatever the breaker and max_in_flight say, and an answer has the next call try a backend that is left
+// alone: the catalog must not become old because calls are slow. Its failures are those of catalogs, not of calls.
+//
 // Every error is an *Error. Answers other than 200, or 304 to an etag, are errors of kind Failed with their Status.
 func (b *Backend) Catalog(ctx context.Context, etag string) (body []byte, newETag string, notModified bool, err error) {
 	header := http.Header{
@@ -27,10 +30,12 @@ func (b *Backend) Catalog(ctx context.Context, etag string) (body []byte, newETa
 		mark = b.mark()
 		header[osb.HeaderGateways] = osb.FormatGateways([]string{mark})
 	}
-	resp, err := b.exchange(ctx, Request{Method: http.MethodGet, Path: "/v2/catalog", Set: header}, b.maxCatalogBytes)
-	if err != nil {
-		return nil, "", false, err
+	fetch := Request{Method: http.MethodGet, Path: "/v2/catalog", Set: header}
+	resp, failure := b.exchange(ctx, fetch, b.maxCatalogBytes, nil)
+	if failure != nil {
+		return nil, "", false, failure
 	}
+	b.breaker.alive()
 	newETag = resp.Header.Get("Etag")
 	gateways := osb.Gateways(resp.Header[osb.HeaderGateways])
 	if mark != "" && slices.Contains(gateways, mark) {

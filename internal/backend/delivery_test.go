@@ -107,14 +107,16 @@ func TestTransportWithoutTrace(t *testing.T) {
 	for name, test := range map[string]struct {
 		err  error
 		want backend.Kind
+		// tries is how often it is tried: again and again while there is no connection, and otherwise once.
+		tries int32
 	}{
-		"dial error":        {refused, backend.NotReached},
-		"DNS error":         {&net.DNSError{Err: "no such host", Name: "broker.invalid"}, backend.NotReached},
-		"certificate error": {&tls.CertificateVerificationError{Err: errors.New("expired")}, backend.NotReached},
-		"read error":        {&net.OpError{Op: "read", Net: "tcp", Err: errors.New("reset")}, backend.Failed},
-		"any other":         {errors.New("something"), backend.Failed},
-		"timeout":           {&net.DNSError{Err: "timeout", IsTimeout: true}, backend.NotReached},
-		"deadline":          {context.DeadlineExceeded, backend.Timeout},
+		"dial error":        {refused, backend.NotReached, 5},
+		"DNS error":         {&net.DNSError{Err: "no such host", Name: "broker.invalid"}, backend.NotReached, 5},
+		"certificate error": {&tls.CertificateVerificationError{Err: errors.New("expired")}, backend.NotReached, 1},
+		"read error":        {&net.OpError{Op: "read", Net: "tcp", Err: errors.New("reset")}, backend.Failed, 1},
+		"any other":         {errors.New("something"), backend.Failed, 1},
+		"timeout":           {&net.DNSError{Err: "timeout", IsTimeout: true}, backend.NotReached, 5},
+		"deadline":          {context.DeadlineExceeded, backend.Timeout, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -129,8 +131,8 @@ func TestTransportWithoutTrace(t *testing.T) {
 			if !errors.Is(err, test.err) {
 				t.Errorf("the error does not wrap its cause: %v", err)
 			}
-			if got := calls.Load(); got != 1 {
-				t.Errorf("round trips: got %d, want 1", got)
+			if got := calls.Load(); got != test.tries {
+				t.Errorf("round trips: got %d, want %d", got, test.tries)
 			}
 		})
 	}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/textproto"
 	"strings"
+	"time"
 )
 
 // Kind says what is known about a request that got no answer.
@@ -46,8 +47,11 @@ type Error struct {
 	Status int
 	// Err is the cause.
 	Err error
+	// RetryAfter is when it is worth another try, where that is known; else 0.
+	RetryAfter time.Duration
 
 	lost bool // the answer to a request that was sent once was lost, and asking again may help
+	dial bool // there was no connection, whether it was refused or time ran out
 }
 
 // Error returns the backend, the kind and the cause.
@@ -72,7 +76,7 @@ func (b *Backend) failure(ctx context.Context, d *delivery, err error) *Error {
 	var tooLarge *tooLargeError
 	switch {
 	case d.surelyNothing(err):
-		failure.Kind = NotReached
+		failure.Kind, failure.dial = NotReached, true
 	case errors.As(err, &tooLarge):
 		failure.Kind = Failed
 	case errors.Is(ctx.Err(), context.DeadlineExceeded) || isTimeout(err):

@@ -3,11 +3,14 @@ package backend
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"time"
 )
 
 // Request is what a platform asks of a backend.
@@ -25,6 +28,10 @@ type Request struct {
 	// Body is the whole body. It must not change any more, not even after the answer: a backend may answer before it
 	// has read the body to its end.
 	Body []byte
+	// Deadline, if set, is when the exchange must be over, besides the context's own. Here it costs less than there.
+	Deadline time.Time
+	// Once: a connection that cannot be made is not tried again, because whoever sends this comes again anyway.
+	Once bool
 }
 
 // Response is the whole answer of a backend, whatever its status.
@@ -38,40 +45,137 @@ type Response struct {
 }
 
 // Do sends a request and returns the backend's answer. Redirects are not followed. A GET whose answer was lost is sent
-// once more; nothing else is ever sent twice. The deadline of ctx is that of the whole exchange, body included.
+// once more; nothing else that may have been delivered is ever sent again. What surely was not is: a connection that
+// cannot be made is tried again for a moment, because some platforms never repeat a bind. And a 401 says that nothing
+// was done, so if there are other credentials by now, the request is sent once more with those. The deadline of ctx is
+// that of the whole exchange, body included; so is that of the request.
 //
-// Every error is an *Error.
+// Where the backend has too many calls open already or is left alone, nothing is sent. Every error is an *Error.
 func (b *Backend) Do(ctx context.Context, r Request) (*Response, error) {
-	return b.exchange(ctx, r, b.maxResponseBytes)
+	ticket, refused := b.admit()
+	if refused != nil {
+		return nil, refused
+	}
+	verdict := neutral
+	defer func() { b.giveBack(ticket, verdict) }()
+	redials := dialRetries
+	if r.Once {
+		redials = nil
+	}
+	resp, failure := b.exchange(ctx, r, b.maxResponseBytes, redials)
+	verdict = judge(failure)
+	if failure != nil {
+		return nil, failure
+	}
+	return resp, nil
 }
 
-func (b *Backend) exchange(ctx context.Context, r Request, maxBytes int64) (*Response, error) {
-	resp, failure := b.send(ctx, r, maxBytes)
-	if failure == nil {
+// exchange sends a request with the credentials of the moment, and with others if these are refused.
+func (b *Backend) exchange(ctx context.Context, r Request, maxBytes int64, redials []time.Duration) (*Response, *Error) {
+	if b.credentials.tokens != nil && !r.Deadline.IsZero() { // a token may have to be waited for
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, r.Deadline)
+		defer cancel()
+	}
+	with, err := b.credentials.now(ctx)
+	if err != nil {
+		return nil, &Error{Backend: b.name, Kind: NotReached, Err: fmt.Errorf("%w: %w", ErrNoCredentials, err)}
+	}
+	resp, failure := b.deliver(ctx, r, with, maxBytes, redials)
+	if failure != nil || resp.Status != http.StatusUnauthorized {
+		return resp, failure
+	}
+	with, other := b.credentials.refused(ctx, with)
+	if !other {
 		return resp, nil
 	}
-	if r.Method != http.MethodGet || !failure.lost {
+	again, failure := b.deliver(ctx, r, with, maxBytes, redials)
+	if failure != nil && failure.Kind == NotReached {
+		return resp, nil // this time; the first answer stands
+	}
+	return again, failure
+}
+
+// dialRetries are the waits before a connection is tried again that could not be made.
+var dialRetries = []time.Duration{
+	100 * time.Millisecond, 200 * time.Millisecond, 400 * time.Millisecond, 800 * time.Millisecond,
+}
+
+// maxDialTime is how long after its beginning a call is still dialled again.
+const maxDialTime = 5 * time.Second
+
+// deliver sends a request until it is delivered, and a GET once more whose answer was lost.
+func (b *Backend) deliver(
+	ctx context.Context, r Request, with proof, maxBytes int64, redials []time.Duration,
+) (*Response, *Error) {
+	resp, failure := b.redial(ctx, r, with, maxBytes, redials)
+	if failure == nil || r.Method != http.MethodGet || !failure.lost {
+		return resp, failure
+	}
+	resp, again := b.send(ctx, r, with, maxBytes)
+	if again != nil && again.Kind == NotReached { // this time; of the whole call that is not true
 		return nil, failure
 	}
-	resp, again := b.send(ctx, r, maxBytes)
-	switch {
-	case again == nil:
-		return resp, nil
-	case again.Kind == NotReached: // this time; of the whole call that is not true
-		return nil, failure
-	default:
-		return nil, again
+	return resp, again
+}
+
+// redial sends a request, and again while there is no connection to send it on.
+func (b *Backend) redial(
+	ctx context.Context, r Request, with proof, maxBytes int64, redials []time.Duration,
+) (*Response, *Error) {
+	resp, failure := b.send(ctx, r, with, maxBytes)
+	if failure == nil || !failure.mayRedial() {
+		return resp, failure
+	}
+	began := time.Now()
+	for _, wait := range redials {
+		if time.Since(began) > maxDialTime || r.isLate(wait) || !pause(ctx, wait) {
+			break
+		}
+		if resp, failure = b.send(ctx, r, with, maxBytes); failure == nil || !failure.mayRedial() {
+			break
+		}
+	}
+	return resp, failure
+}
+
+// mayRedial tells whether another attempt to connect may fare better. A certificate stays what it is.
+func (e *Error) mayRedial() bool {
+	_, certificate := errors.AsType[*tls.CertificateVerificationError](e.Err)
+	return e.dial && !certificate
+}
+
+// pause waits, give or take a quarter. It returns false if the context ends before.
+func pause(ctx context.Context, wait time.Duration) bool {
+	timer := time.NewTimer(wait*3/4 + rand.N(wait/2)) //nolint:gosec // jitter is no secret
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
 	}
 }
 
 // send sends the request once, as far as that is in its power: see delivery for what a transport may do.
-func (b *Backend) send(ctx context.Context, r Request, maxBytes int64) (*Response, *Error) {
+func (b *Backend) send(ctx context.Context, r Request, with proof, maxBytes int64) (*Response, *Error) {
 	if ctx.Err() != nil {
 		return nil, &Error{Backend: b.name, Kind: NotReached, Err: context.Cause(ctx)}
 	}
+	if r.isLate(0) {
+		return nil, &Error{Backend: b.name, Kind: NotReached, Err: context.DeadlineExceeded}
+	}
+	if b.direct != nil && r.size() <= maxDirectBytes {
+		return b.sendDirect(ctx, r, with, maxBytes)
+	}
+	if !r.Deadline.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, r.Deadline)
+		defer cancel()
+	}
 	d, sendCtx, done := watch(ctx, r.Method)
 	defer done()
-	req, err := b.newRequest(sendCtx, r)
+	req, err := b.newRequest(sendCtx, r, with)
 	if err != nil {
 		return nil, &Error{Backend: b.name, Kind: NotReached, Err: err}
 	}
@@ -83,25 +187,70 @@ func (b *Backend) send(ctx context.Context, r Request, maxBytes int64) (*Respons
 	d.got.Store(true) // whatever the transport reported
 	if resp.StatusCode < http.StatusOK {
 		// Only 101 gets here, which nobody asked for: its body would be the bare connection.
-		err = fmt.Errorf("answered with status %d, which is not an answer", resp.StatusCode)
-		return nil, &Error{Backend: b.name, Kind: Failed, Status: resp.StatusCode, Err: err}
+		return nil, b.noAnswer(resp.StatusCode)
 	}
 	body, err := readBody(resp, r.Method, maxBytes)
 	if err != nil {
-		failure := b.failure(ctx, d, fmt.Errorf("reading the body of a %d answer: %w", resp.StatusCode, err))
-		failure.Status = resp.StatusCode
-		return nil, failure
+		return nil, b.bodyFailure(ctx, d, resp.StatusCode, err)
 	}
 	filterResponse(resp.Header)
 	return &Response{Status: resp.StatusCode, Header: resp.Header, Body: body}, nil
 }
 
-func (b *Backend) newRequest(ctx context.Context, r Request) (*http.Request, error) {
+// noAnswer is the failure where the status is that of no answer.
+func (b *Backend) noAnswer(status int) *Error {
+	err := fmt.Errorf("answered with status %d, which is not an answer", status)
+	return &Error{Backend: b.name, Kind: Failed, Status: status, Err: err}
+}
+
+// bodyFailure is the failure where the body of an answer is not whole.
+func (b *Backend) bodyFailure(ctx context.Context, d *delivery, status int, err error) *Error {
+	failure := b.failure(ctx, d, fmt.Errorf("reading the body of a %d answer: %w", status, err))
+	failure.Status = status
+	return failure
+}
+
+// check refuses what cannot be written into the line of a request as it is.
+func (r *Request) check() error {
 	if err := checkPath(r.Path); err != nil {
-		return nil, err
+		return err
 	}
 	if i := indexUnsendable(r.Query); i >= 0 {
-		return nil, fmt.Errorf("query has an unsendable character at offset %d", i)
+		return fmt.Errorf("query has an unsendable character at offset %d", i)
+	}
+	if !isToken(r.Method) {
+		return errors.New("method is not valid")
+	}
+	return nil
+}
+
+// isLate tells whether the deadline is over, or will be after a while.
+func (r *Request) isLate(after time.Duration) bool {
+	return !r.Deadline.IsZero() && time.Until(r.Deadline) <= after
+}
+
+// target is the path with the query.
+func (r *Request) target() string {
+	if r.Query == "" {
+		return r.Path
+	}
+	return r.Path + "?" + r.Query
+}
+
+// size is about how large the request is.
+func (r *Request) size() int {
+	size := len(r.Path) + len(r.Query) + len(r.Body)
+	for name, values := range r.Header {
+		for _, value := range values {
+			size += len(name) + len(value)
+		}
+	}
+	return size
+}
+
+func (b *Backend) newRequest(ctx context.Context, r Request, with proof) (*http.Request, error) {
+	if err := r.check(); err != nil {
+		return nil, err
 	}
 	// The URL is filled in here: parsing one would not keep every path as it is.
 	req, err := http.NewRequestWithContext(ctx, r.Method, "/", nil)
@@ -109,12 +258,8 @@ func (b *Backend) newRequest(ctx context.Context, r Request) (*http.Request, err
 		return nil, errors.New("method is not valid")
 	}
 	b.setTarget(req.URL, r.Path, r.Query)
-	req.Host = b.host
-	requestHeader(req.Header, r.Header, r.Set)
-	if b.inject != nil {
-		b.inject(ctx, req.Header)
-	}
-	b.complete(req.Header)
+	req.Host = with.fixed.host
+	b.fillHeader(ctx, req.Header, r, with)
 	if len(r.Body) > 0 {
 		// There is no GetBody: with it HTTP/2 would send the body again on some errors after the first sending.
 		body := new(bodyReader)
@@ -122,6 +267,15 @@ func (b *Backend) newRequest(ctx context.Context, r Request) (*http.Request, err
 		req.Body, req.ContentLength = body, int64(len(r.Body))
 	}
 	return req, nil
+}
+
+// fillHeader makes the header of a request out of the platform's, the gateway's and the credentials.
+func (b *Backend) fillHeader(ctx context.Context, header http.Header, r Request, with proof) {
+	requestHeader(header, r.Header, r.Set)
+	if b.inject != nil {
+		b.inject(ctx, header)
+	}
+	complete(header, with)
 }
 
 // setTarget makes u the address of a request, such that its path and query are written as the bytes that are given.

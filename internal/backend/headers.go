@@ -52,10 +52,10 @@ func requestHeader(out, from, set http.Header) {
 }
 
 // complete adds what every request carries, last of all so that nothing can take its place.
-func (b *Backend) complete(header http.Header) {
-	override(header, b.fixed)
-	if b.authorization != nil {
-		header["Authorization"] = b.authorization
+func complete(header http.Header, with proof) {
+	override(header, with.fixed.header)
+	if authorization := with.authorization(); authorization != nil {
+		header["Authorization"] = authorization
 	}
 	if header.Get("Accept-Encoding") == "" {
 		// http.Transport would ask for gzip otherwise, unpack the answer, and drop Content-Encoding and length.
@@ -122,9 +122,9 @@ func filterResponse(header http.Header) {
 	}
 }
 
-// setFixedHeader checks the configured headers and keeps a copy.
-func (b *Backend) setFixedHeader(header http.Header) error {
-	b.fixed = make(http.Header, len(header))
+// setHeader checks the configured headers and keeps a copy.
+func (f *fixed) setHeader(header http.Header) error {
+	f.header = make(http.Header, len(header))
 	var problems []error
 	for key, values := range header {
 		name := http.CanonicalHeaderKey(key)
@@ -133,10 +133,10 @@ func (b *Backend) setFixedHeader(header http.Header) error {
 			continue
 		}
 		if name == "Host" {
-			b.host = values[0]
+			f.host = values[0]
 			continue
 		}
-		b.fixed[name] = append(b.fixed[name], values...)
+		f.header[name] = append(f.header[name], values...)
 	}
 	return errors.Join(problems...)
 }

@@ -43,10 +43,14 @@ func newBackend(tb testing.TB, address string, edits ...func(*backend.Config)) *
 	}
 	if config.Transport == nil {
 		config.Transport = newTransport(tb)
+		config.Direct = directly
 	}
 	b, err := backend.New(config)
 	if err != nil {
 		tb.Fatal(err)
+	}
+	if config.Direct {
+		tb.Cleanup(b.Close)
 	}
 	return b
 }

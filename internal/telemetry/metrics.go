@@ -38,6 +38,8 @@ type Metrics struct {
 	backendDuration  *prometheus.HistogramVec
 	backendUp        *prometheus.GaugeVec
 	backendInFlight  *prometheus.GaugeVec
+	breakerOpen      *prometheus.GaugeVec
+	tokenExpiry      *prometheus.GaugeVec
 	catalogAge       *ageCollector
 	catalogOfferings *prometheus.GaugeVec
 	storeOperations  *prometheus.CounterVec
@@ -112,6 +114,11 @@ func NewMetrics() *Metrics {
 			"gateway", "backend"),
 		backendInFlight: gauge("backend_in_flight", "Requests to the backend that are not answered yet.",
 			"gateway", "backend"),
+		breakerOpen: gauge("breaker_open", "Whether calls to the backend are refused because it did not answer the last ones.",
+			"gateway", "backend"),
+		tokenExpiry: gauge("backend_token_expiry_timestamp_seconds",
+			"When the token ends that the gateway authenticates to the backend with, in seconds since 1970.",
+			"gateway", "backend"),
 		catalogAge: newAgeCollector(),
 		catalogOfferings: gauge("catalog_offerings",
 			"Service offerings of all backends: published, quarantined, or published with warnings (warned).",
@@ -152,7 +159,7 @@ func histogram(name, help string, buckets []float64, labels ...string) *promethe
 func (m *Metrics) collectors() []prometheus.Collector {
 	return []prometheus.Collector{
 		m.requests, m.requestDuration, m.backendRequests, m.backendDuration, m.backendUp, m.backendInFlight,
-		m.catalogAge, m.catalogOfferings, m.storeOperations, m.storeDuration, m.storeRetries,
+		m.breakerOpen, m.tokenExpiry, m.catalogAge, m.catalogOfferings, m.storeOperations, m.storeDuration, m.storeRetries,
 	}
 }
 

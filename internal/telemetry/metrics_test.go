@@ -28,6 +28,8 @@ func countEverything(m *telemetry.Metrics, gateway, backend string) {
 		Gateway: gateway, Backend: backend, Operation: osb.Provision,
 	}).Done(201, 0.1, "")
 	m.BackendUp(gateway, backend, true)
+	m.BreakerOpen(gateway, backend, true)
+	m.TokenExpiry(gateway, backend, time.Now())
 	m.CatalogFetched(gateway, backend, time.Now())
 	m.CatalogOfferings(gateway, 7, 2, 3)
 	m.StoreOperation(gateway, "redis", "swap", 0.001, nil)
@@ -67,17 +69,19 @@ func TestMetricNamesAndLabels(t *testing.T) {
 		}
 	}
 	want := map[string][]string{
-		"requests_total":                   {"backend", "code", "gateway", "operation", "platform"},
-		"request_duration_seconds":         {"backend", "code", "gateway", "operation", "platform"},
-		"backend_requests_total":           {"backend", "code", "gateway", "operation"},
-		"backend_request_duration_seconds": {"backend", "code", "gateway", "operation"},
-		"backend_up":                       {"backend", "gateway"},
-		"backend_in_flight":                {"backend", "gateway"},
-		"catalog_age_seconds":              {"backend", "gateway"},
-		"catalog_offerings":                {"gateway", "status"},
-		"store_operations_total":           {"gateway", "operation", "result", "store"},
-		"store_operation_duration_seconds": {"gateway", "operation", "store"},
-		"store_commit_retries_total":       {"gateway"},
+		"requests_total":                         {"backend", "code", "gateway", "operation", "platform"},
+		"request_duration_seconds":               {"backend", "code", "gateway", "operation", "platform"},
+		"backend_requests_total":                 {"backend", "code", "gateway", "operation"},
+		"backend_request_duration_seconds":       {"backend", "code", "gateway", "operation"},
+		"backend_up":                             {"backend", "gateway"},
+		"backend_in_flight":                      {"backend", "gateway"},
+		"breaker_open":                           {"backend", "gateway"},
+		"backend_token_expiry_timestamp_seconds": {"backend", "gateway"},
+		"catalog_age_seconds":                    {"backend", "gateway"},
+		"catalog_offerings":                      {"gateway", "status"},
+		"store_operations_total":                 {"gateway", "operation", "result", "store"},
+		"store_operation_duration_seconds":       {"gateway", "operation", "store"},
+		"store_commit_retries_total":             {"gateway"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("metrics differ (-want +got):\n%s", diff)
@@ -103,6 +107,10 @@ func TestLabelValues(t *testing.T) {
 	m.BackendUp("gw", "pg", true)
 	m.BackendUp("gw", "pg", false)
 	m.BackendUp("gw", "my", true)
+	m.BackendStarted(telemetry.BackendLabels{Gateway: "gw", Backend: "pg", Operation: osb.Unbind}).Refused()
+	m.BreakerOpen("gw", "pg", false)
+	m.BreakerOpen("gw", "pg", true)
+	m.TokenExpiry("gw", "pg", time.UnixMilli(1_700_000_000_500))
 	m.StoreOperation("gw", "file", "read", 0.001, nil)
 	m.StoreOperation("gw", "file", "read", 0.001, errors.New("secret"))
 	m.CatalogOfferings("gw", 7, 2, 3)
@@ -122,6 +130,15 @@ caddy_osb_gateway_backend_requests_total{backend="pg",code="other",gateway="gw",
 # TYPE caddy_osb_gateway_backend_up gauge
 caddy_osb_gateway_backend_up{backend="my",gateway="gw"} 1
 caddy_osb_gateway_backend_up{backend="pg",gateway="gw"} 0
+# HELP caddy_osb_gateway_backend_in_flight Requests to the backend that are not answered yet.
+# TYPE caddy_osb_gateway_backend_in_flight gauge
+caddy_osb_gateway_backend_in_flight{backend="pg",gateway="gw"} 0
+# HELP caddy_osb_gateway_backend_token_expiry_timestamp_seconds When the token ends that the gateway authenticates to the backend with, in seconds since 1970.
+# TYPE caddy_osb_gateway_backend_token_expiry_timestamp_seconds gauge
+caddy_osb_gateway_backend_token_expiry_timestamp_seconds{backend="pg",gateway="gw"} 1.7000000005e+09
+# HELP caddy_osb_gateway_breaker_open Whether calls to the backend are refused because it did not answer the last ones.
+# TYPE caddy_osb_gateway_breaker_open gauge
+caddy_osb_gateway_breaker_open{backend="pg",gateway="gw"} 1
 # HELP caddy_osb_gateway_store_operations_total Round trips to the ownership store.
 # TYPE caddy_osb_gateway_store_operations_total counter
 caddy_osb_gateway_store_operations_total{gateway="gw",operation="read",result="error",store="file"} 1
@@ -136,7 +153,8 @@ caddy_osb_gateway_catalog_offerings{gateway="gw",status="warned"} 3
 caddy_osb_gateway_store_commit_retries_total{gateway="gw"} 2
 `
 	err := testutil.CollectAndCompare(m, strings.NewReader(want),
-		prefix+"requests_total", prefix+"backend_requests_total", prefix+"backend_up", prefix+"store_operations_total",
+		prefix+"requests_total", prefix+"backend_requests_total", prefix+"backend_up", prefix+"backend_in_flight", prefix+"breaker_open",
+		prefix+"backend_token_expiry_timestamp_seconds", prefix+"store_operations_total",
 		prefix+"catalog_offerings", prefix+"store_commit_retries_total")
 	if err != nil {
 		t.Error(err)

@@ -67,6 +67,13 @@ func (r BackendRequest) Done(status int, seconds float64, traceID string) {
 	r.metrics.backendSeries.get(backendKey{r.labels, code(status)}, r.metrics.resolveBackend).observe(seconds, traceID)
 }
 
+// Refused ends a request that was not sent after all, and that is not counted as one.
+func (r BackendRequest) Refused() {
+	if r.metrics != nil {
+		r.inFlight.Dec()
+	}
+}
+
 func (m *Metrics) resolveBackend(key backendKey) timed {
 	values := []string{key.Gateway, key.Backend, key.Operation.String(), codeLabel(key.code)}
 	return timed{m.backendRequests.WithLabelValues(values...), m.backendDuration.WithLabelValues(values...)}
@@ -82,6 +89,26 @@ func (m *Metrics) BackendUp(gateway, backend string, up bool) {
 		value = 1
 	}
 	m.backendUp.WithLabelValues(gateway, backend).Set(value)
+}
+
+// BreakerOpen tells whether calls to a backend are refused because it did not answer the last ones.
+func (m *Metrics) BreakerOpen(gateway, backend string, open bool) {
+	if m == nil {
+		return
+	}
+	value := 0.0
+	if open {
+		value = 1
+	}
+	m.breakerOpen.WithLabelValues(gateway, backend).Set(value)
+}
+
+// TokenExpiry tells when the token for a backend ends.
+func (m *Metrics) TokenExpiry(gateway, backend string, at time.Time) {
+	if m == nil {
+		return
+	}
+	m.tokenExpiry.WithLabelValues(gateway, backend).Set(float64(at.UnixMilli()) / 1000)
 }
 
 // CatalogFetched tells when the catalog of a backend that is in use was fetched, or confirmed to be still the same.
@@ -174,7 +201,9 @@ func (m *Metrics) forget(gateway, backend string, labels prometheus.Labels) {
 			m.backendDuration.DeletePartialMatch(labels)
 		})
 	m.inFlight.forget(match, func() { m.backendInFlight.DeletePartialMatch(labels) })
-	m.backendUp.DeletePartialMatch(labels)
+	for _, gauges := range []*prometheus.GaugeVec{m.backendUp, m.breakerOpen, m.tokenExpiry} {
+		gauges.DeletePartialMatch(labels)
+	}
 	m.catalogAge.forget(match)
 }
 

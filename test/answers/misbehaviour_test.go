@@ -57,16 +57,25 @@ func TestMisbehaviour(t *testing.T) {
 	one := startRawBroker(t, catalogOf(offering("alpha-id", "alpha", "alpha-small")))
 	kept := startRawBroker(t, catalogOf(offering("kept-id", "kept", "kept-small")))
 	hasty := startRawBroker(t, catalogOf(offering("gamma-id", "gamma", "gamma-small")))
+	// Two that are called without Caddy's transport, as those are whose block has none.
+	plain := startRawBroker(t, catalogOf(offering("delta-id", "delta", "delta-small")))
+	plainHasty := startRawBroker(t, catalogOf(offering("epsilon-id", "epsilon", "epsilon-small")))
+	plain.closes, plainHasty.closes = true, true
 	g := harness.Start(t, harness.Options{Block: strings.Join([]string{
 		"store memory",
 		"catalog {\n\trefresh 1h\n}",
 		fmt.Sprintf("max_response_body %d", maxResponseBytes),
 		harness.Platform("main", ""),
 		one.backend("one", noReuse),
-		hasty.backend("hasty", "timeout 3s\n"+noReuse),
+		hasty.backend("hasty", "timeout 3s\nbreaker off\n"+noReuse),
+		plain.backend("plain", ""),
+		plainHasty.backend("plain-hasty", "timeout 3s\nbreaker off"),
 		kept.backend("kept", ""),
 	}, "\n")})
-	e := &estate{Gateway: g, one: one, two: hasty}
+	estates := map[string]*estate{
+		"":                   {Gateway: g, one: one, two: hasty},
+		" without transport": {Gateway: g, one: plain, two: plainHasty},
+	}
 	t.Run("kept connection", func(t *testing.T) { testKeptConnection(t, &estate{Gateway: g, one: kept, two: hasty}) })
 	number := 0
 	for _, m := range slices.Concat(slowAnswers(), replacedAnswers(), emptyAnswers(), lostAnswers(), relayedAnswers()) {
@@ -74,12 +83,14 @@ func TestMisbehaviour(t *testing.T) {
 			if !slices.Contains(misbehaved, c.name) {
 				continue
 			}
-			number++
-			id := fmt.Sprintf("m%d-", number)
-			t.Run(m.name+" on "+c.name, func(t *testing.T) {
-				t.Parallel()
-				m.try(t, e, c, id)
-			})
+			for way, e := range estates {
+				number++
+				id := fmt.Sprintf("m%d-", number)
+				t.Run(m.name+" on "+c.name+way, func(t *testing.T) {
+					t.Parallel()
+					m.try(t, e, c, id)
+				})
+			}
 		}
 	}
 }

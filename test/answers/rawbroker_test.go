@@ -28,6 +28,8 @@ type rawBroker struct {
 	mu       sync.Mutex
 	requests []rawRequest
 	scripts  map[string]script
+	// closes: after each answer of its own it closes the connection, and says so.
+	closes bool
 }
 
 // rawRequest is a request as it came over the wire.
@@ -147,7 +149,11 @@ func (b *rawBroker) agree(c *net.TCPConn, r rawRequest) bool {
 	case strings.HasSuffix(path, "/last_operation"):
 		body = `{"state":"succeeded"}`
 	}
-	return write(c, reply(status, "Content-Type: application/json", body))
+	header := "Content-Type: application/json"
+	if b.closes {
+		header += "\nConnection: close"
+	}
+	return write(c, reply(status, header, body)) && !b.closes
 }
 
 // reply is an answer of HTTP/1.1 with a length. The header is lines.

@@ -174,7 +174,7 @@ func (u *user) create(key Key, i *instance, ask func(Key, *instance) *Call) Reac
 			u.pause(pause)
 			pause = min(2*pause, maxPause)
 			continue
-		case Success, Fail, Mitigate:
+		case Success, Fail, Mitigate, MitigateAgain:
 			return reaction
 		}
 	}

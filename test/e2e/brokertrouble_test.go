@@ -39,6 +39,10 @@ func TestBrokerDown(t *testing.T) {
 			}
 		}
 		w.expect(t, put(instancePath(id), create(beta, small)), http.StatusCreated, beta)
+		// It was left alone, and is tried again by itself.
+		harness.Await(t, "the broker to be tried again", func() bool {
+			return w.Do(t, get(instancePath(held))).Status == http.StatusOK
+		})
 		w.expect(t, get(instancePath(held)), http.StatusOK, alpha)
 		w.expect(t, del(instancePath(held)+ids(alpha, small)), http.StatusOK, alpha)
 	})

@@ -1,13 +1,16 @@
 package harness
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
+	"time"
 )
 
 // Usage is what a process has in use.
@@ -28,6 +31,26 @@ func (g *Gateway) Usage(t testing.TB) Usage {
 		usage.Files = len(files)
 	}
 	return usage
+}
+
+// CPU is how much of the processors the process has had; 0 where there is no /proc.
+func (g *Gateway) CPU(t testing.TB) time.Duration {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", g.command.Process.Pid))
+	if err != nil {
+		return 0
+	}
+	// Behind the name, which may hold anything in its parentheses, the 12th and 13th field count hundredths of a second.
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	var ticks int64
+	for _, field := range fields[11:13] {
+		count, err := strconv.ParseInt(field, 10, 64)
+		if err != nil {
+			t.Fatalf("measuring the gateway: %v", err)
+		}
+		ticks += count
+	}
+	return time.Duration(ticks) * 10 * time.Millisecond
 }
 
 // profiled reads a number from a profile of Caddy's admin endpoint.

@@ -25,6 +25,7 @@ var metricLabels = map[string]string{
 	"backend_request_duration_seconds_count":  "backend code gateway operation",
 	"backend_up":                              "backend gateway",
 	"backend_in_flight":                       "backend gateway",
+	"breaker_open":                            "backend gateway",
 	"catalog_age_seconds":                     "backend gateway",
 	"catalog_offerings":                       "gateway status",
 	"store_operations_total":                  "gateway operation result store",

@@ -70,7 +70,7 @@ func TestSpanStatus(t *testing.T) {
 		},
 		{"answer lost", provision("closes", "db", "sync"), 502, failed("502", int64(502)), failed("connection_closed", nil)},
 		{"too slow", provision("hangs", "quick", "sync"), 504, failed("504", int64(504)), failed("timeout", nil)},
-		{"not reached", provision("down", "gone", "sync"), 503, failed("503", int64(503)), failed("not_reached", nil)},
+		{"not reached", provision("down", "gone", "sync"), 503, failed("503", int64(503)), failed("connection_refused", nil)},
 		{
 			"404", newCall("fetch_binding", http.MethodGet, bindingPath("there", "none"), nil, 0), 404,
 			unset(404), failed("404", int64(404)),

@@ -1,0 +1,349 @@
+package backend
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// What Caddy's own transport does by default, as far as it can be seen from outside.
+const (
+	directDialTimeout = 3 * time.Second
+	directIdleTimeout = 2 * time.Minute
+	maxDirectIdle     = 128
+	maxDirectHeader   = 10 << 20 // of an answer, with the interim answers before it
+)
+
+// maxDirectBytes is the largest request that is written in one piece before anything is read. What is larger may not fit
+// into what the kernel holds, and a broker that answers before it has read everything would wait for us as we for it.
+const maxDirectBytes = 16 << 10
+
+// direct sends requests over plain HTTP/1.1 and reads the answers, all on the goroutine of the call. http.Transport has
+// two goroutines for each connection, and handing a call over to them and back costs more than writing and reading do.
+// Answers are read by net/http all the same, so that what is an answer and what is not stays the same.
+type direct struct {
+	address string
+	dialer  net.Dialer
+
+	mu     sync.Mutex
+	idle   []*directConn // the last one was used last
+	timer  *time.Timer   // closes the idle ones that grow old; nil while there are none
+	closed bool
+}
+
+func newDirect(address string) *direct {
+	if _, _, err := net.SplitHostPort(address); err != nil {
+		address = net.JoinHostPort(strings.Trim(address, "[]"), "80")
+	}
+	return &direct{address: address, dialer: net.Dialer{Timeout: directDialTimeout}}
+}
+
+// directConn is a connection with what was read from it ahead.
+type directConn struct {
+	net.Conn
+
+	raw    syscall.RawConn
+	probe  probe
+	reader *bufio.Reader
+	// header is how much may still be read while it is a header that is read.
+	header   int
+	inHeader bool
+	since    time.Time // when it became idle
+}
+
+var errHeaderTooLarge = errors.New("the header of the answer is too large")
+
+// Read implements io.Reader, within what a header may have.
+func (c *directConn) Read(p []byte) (int, error) {
+	if !c.inHeader {
+		return c.Conn.Read(p)
+	}
+	if c.header <= 0 {
+		return 0, errHeaderTooLarge
+	}
+	n, err := c.Conn.Read(p[:min(len(p), c.header)])
+	c.header -= n
+	return n, err
+}
+
+// get returns a connection, and whether it was used before.
+func (d *direct) get(ctx context.Context, deadline time.Time) (_ *directConn, reused bool, err error) {
+	for {
+		c := d.pop()
+		if c == nil {
+			break
+		}
+		if c.SetDeadline(deadline) == nil && c.probe.isQuiet(c.raw) {
+			return c, true, nil
+		}
+		_ = c.Close()
+	}
+	dialer := d.dialer
+	dialer.Deadline = deadline
+	conn, err := dialer.DialContext(ctx, "tcp", d.address)
+	if err != nil {
+		return nil, false, err
+	}
+	c := &directConn{Conn: conn}
+	c.reader = bufio.NewReader(c)
+	if withFD, ok := conn.(syscall.Conn); ok {
+		c.raw, err = withFD.SyscallConn()
+	}
+	if err == nil {
+		err = conn.SetDeadline(deadline)
+	}
+	if err != nil {
+		_ = conn.Close()
+		return nil, false, &net.OpError{Op: "dial", Net: "tcp", Err: err}
+	}
+	return c, false, nil
+}
+
+func (d *direct) pop() *directConn {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	last := len(d.idle) - 1
+	if last < 0 {
+		return nil
+	}
+	c := d.idle[last]
+	d.idle[last] = nil
+	d.idle = d.idle[:last]
+	return c
+}
+
+// put keeps a connection for the next call.
+func (d *direct) put(c *directConn) {
+	c.since = time.Now()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed || len(d.idle) >= maxDirectIdle {
+		_ = c.Close()
+		return
+	}
+	d.idle = append(d.idle, c)
+	if d.timer == nil {
+		d.timer = time.AfterFunc(directIdleTimeout, d.prune)
+	}
+}
+
+// prune closes the connections that nobody used for long.
+func (d *direct) prune() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	old := time.Now().Add(-directIdleTimeout)
+	young := slices.IndexFunc(d.idle, func(c *directConn) bool { return c.since.After(old) })
+	if young < 0 {
+		young = len(d.idle)
+	}
+	for _, c := range d.idle[:young] {
+		_ = c.Close()
+	}
+	d.idle = slices.Delete(d.idle, 0, young)
+	d.timer = nil
+	if len(d.idle) > 0 && !d.closed {
+		d.timer = time.AfterFunc(time.Until(d.idle[0].since.Add(directIdleTimeout))+time.Millisecond, d.prune)
+	}
+}
+
+// close closes the idle connections; those in use are closed after it.
+func (d *direct) close() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.closed = true
+	if d.timer != nil {
+		d.timer.Stop()
+	}
+	for _, c := range d.idle {
+		_ = c.Close()
+	}
+	d.idle = nil
+}
+
+// exchange sends a request and reads the whole answer. What became of the request is told to the delivery.
+func (d *direct) exchange(
+	ctx context.Context, told *delivery, deadline time.Time, method string, request []byte, maxBytes int64,
+) (*http.Response, []byte, error) {
+	if own, has := ctx.Deadline(); has && (deadline.IsZero() || own.Before(deadline)) {
+		deadline = own
+	}
+	told.asked.Store(true)
+	for {
+		c, reused, err := d.get(ctx, deadline)
+		if err != nil {
+			return nil, nil, err
+		}
+		stop := c.endWith(ctx)
+		written, err := c.Write(request)
+		if err != nil && written == 0 {
+			_ = c.Close()
+			if stop() && reused {
+				continue // it was closed a moment ago, and nothing was sent
+			}
+			return nil, nil, ended(ctx, deadline, err)
+		}
+		told.got.Store(true)
+		told.sends.Add(1)
+		var response *http.Response
+		var body []byte
+		if err == nil {
+			response, body, err = c.receive(method, maxBytes)
+		}
+		undisturbed := stop()
+		if err != nil {
+			_ = c.Close()
+			return response, nil, ended(ctx, deadline, err)
+		}
+		if undisturbed && !response.Close && response.StatusCode >= http.StatusOK && c.reader.Buffered() == 0 {
+			d.put(c)
+		} else {
+			_ = c.Close()
+		}
+		return response, body, nil
+	}
+}
+
+// endWith has the end of a context end what is read and written. The function that it returns undoes that, and returns
+// false if it is too late.
+func (c *directConn) endWith(ctx context.Context) func() bool {
+	if ctx.Done() == nil {
+		return func() bool { return true }
+	}
+	return context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
+}
+
+// ended is why an exchange failed: that its context ended, or its time, if it did.
+func ended(ctx context.Context, deadline time.Time, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case isTimeout(err) && !deadline.IsZero() && !time.Now().Before(deadline):
+		return context.DeadlineExceeded
+	}
+	return err
+}
+
+// requests are what net/http wants to know of the request whose answer it reads.
+var requests = map[string]*http.Request{http.MethodHead: {Method: http.MethodHead}}
+
+// receive reads an answer. Where its body is not whole, the answer is returned with the error.
+func (c *directConn) receive(method string, maxBytes int64) (*http.Response, []byte, error) {
+	c.header, c.inHeader = maxDirectHeader, true
+	for {
+		response, err := http.ReadResponse(c.reader, requests[method])
+		if err != nil {
+			return nil, nil, err
+		}
+		if response.StatusCode < http.StatusOK && response.StatusCode >= 100 && response.StatusCode != http.StatusSwitchingProtocols {
+			continue // an interim answer
+		}
+		c.inHeader = false
+		if response.StatusCode < http.StatusOK {
+			return response, nil, nil // no answer at all: see send
+		}
+		body, err := readBody(response, method, maxBytes)
+		return response, body, err
+	}
+}
+
+// directBuffers are buffers for requests, and directHeaders the headers that they are made from.
+var (
+	directBuffers = sync.Pool{New: func() any { return new([]byte) }}
+	directHeaders = sync.Pool{New: func() any { return make(http.Header, 16) }}
+)
+
+// appendRequest appends a request as http.Transport writes it.
+func appendRequest(out []byte, method, target, host string, header http.Header, body []byte) ([]byte, error) {
+	out = append(out, method...)
+	out = append(out, ' ')
+	out = append(out, target...)
+	out = append(out, " HTTP/1.1\r\nHost: "...)
+	out = append(out, host...)
+	out = append(out, "\r\n"...)
+	var err error
+	if out, err = appendField(out, "User-Agent", header["User-Agent"]); err != nil {
+		return nil, err
+	}
+	if len(body) > 0 || method == http.MethodPut || method == http.MethodPatch || method == http.MethodPost {
+		out = append(out, "Content-Length: "...)
+		out = strconv.AppendInt(out, int64(len(body)), 10)
+		out = append(out, "\r\n"...)
+	}
+	var room [32]string
+	names := room[:0]
+	for name := range header {
+		switch name {
+		case "User-Agent", "Host", "Content-Length", "Transfer-Encoding", "Trailer": // written above, or never
+		default:
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if out, err = appendField(out, name, header[name]); err != nil {
+			return nil, err
+		}
+	}
+	out = append(out, "\r\n"...)
+	return append(out, body...), nil
+}
+
+func appendField(out []byte, name string, values []string) ([]byte, error) {
+	if len(values) > 0 && !isToken(name) {
+		return nil, errors.New("a header has a name that cannot be sent")
+	}
+	for _, value := range values {
+		if hasControl(value) {
+			return nil, errors.New("a header has a value that cannot be sent")
+		}
+		out = append(out, name...)
+		out = append(out, ": "...)
+		out = append(out, strings.Trim(value, " \t")...)
+		out = append(out, "\r\n"...)
+	}
+	return out, nil
+}
+
+// sendDirect is send without a transport.
+func (b *Backend) sendDirect(ctx context.Context, r Request, with proof, maxBytes int64) (*Response, *Error) {
+	if err := r.check(); err != nil {
+		return nil, &Error{Backend: b.name, Kind: NotReached, Err: err}
+	}
+	header, _ := directHeaders.Get().(http.Header)
+	buffer, _ := directBuffers.Get().(*[]byte)
+	defer func() {
+		clear(header)
+		directHeaders.Put(header)
+		directBuffers.Put(buffer)
+	}()
+	b.fillHeader(ctx, header, r, with)
+	host := with.fixed.host
+	if host == "" {
+		host = b.address
+	}
+	request, err := appendRequest((*buffer)[:0], r.Method, b.basePath+r.target(), host, header, r.Body)
+	if err != nil {
+		return nil, &Error{Backend: b.name, Kind: NotReached, Err: err}
+	}
+	*buffer = request
+	told := new(delivery)
+	response, body, err := b.direct.exchange(ctx, told, r.Deadline, r.Method, request, maxBytes)
+	switch {
+	case err != nil && response == nil:
+		return nil, b.failure(ctx, told, err)
+	case err != nil:
+		return nil, b.bodyFailure(ctx, told, response.StatusCode, err)
+	case response.StatusCode < http.StatusOK:
+		return nil, b.noAnswer(response.StatusCode)
+	}
+	filterResponse(response.Header)
+	return &Response{Status: response.StatusCode, Header: response.Header, Body: body}, nil
+}
