@@ -96,7 +96,9 @@ func (c *call) open() {
 	ctx := c.rt.tracing.Extract(c.r.Context(), c.r.Header)
 	c.traced = c.rt.tracing.On(ctx)
 	ctx, c.span = c.rt.tracing.Start(ctx, telemetry.ServerSpanName(c.path.Operation), trace.SpanKindServer)
-	c.r = c.r.WithContext(ctx)
+	if c.traced { // else it is the same context, and the request need not be copied
+		c.r = c.r.WithContext(ctx)
+	}
 	c.setPlaceholders()
 }
 
@@ -224,7 +226,7 @@ func (c *call) noteCommitError(err error) {
 func (c *call) observeForward(ctx context.Context) (context.Context, func(*backend.Response, error)) {
 	var span trace.Span
 	operation := c.path.Operation
-	if c.rt.tracing.On(ctx) {
+	if c.traced {
 		ctx, span = c.rt.tracing.Start(ctx, telemetry.BackendSpanName(operation), trace.SpanKindClient,
 			append(telemetry.ClientAttributes(c.r.Method, c.broker.url, c.path.Escaped),
 				telemetry.KeyBackend.String(c.broker.name))...)

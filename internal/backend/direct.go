@@ -242,7 +242,7 @@ func (c *directConn) receive(method string, maxBytes int64) (*http.Response, []b
 		if err != nil {
 			return nil, nil, err
 		}
-		if response.StatusCode < http.StatusOK && response.StatusCode >= 100 && response.StatusCode != http.StatusSwitchingProtocols {
+		if status := response.StatusCode; status/100 == 1 && status != http.StatusSwitchingProtocols {
 			continue // an interim answer
 		}
 		c.inHeader = false
@@ -335,6 +335,7 @@ func (b *Backend) sendDirect(ctx context.Context, r Request, with proof, maxByte
 	}
 	*buffer = request
 	told := new(delivery)
+	//nolint:bodyclose // the body was read to its end; what is left of it is the connection, which the exchange has in hand
 	response, body, err := b.direct.exchange(ctx, told, r.Deadline, r.Method, request, maxBytes)
 	switch {
 	case err != nil && response == nil:
