@@ -129,6 +129,7 @@ func (b *Backend) redial(
 	}
 	began := time.Now()
 	for _, wait := range redials {
+		wait = wait*3/4 + rand.N(wait/2) //nolint:gosec // give or take a quarter; jitter is no secret
 		if time.Since(began) > maxDialTime || r.isLate(wait) || !pause(ctx, wait) {
 			break
 		}
@@ -145,9 +146,9 @@ func (e *Error) mayRedial() bool {
 	return e.dial && !certificate
 }
 
-// pause waits, give or take a quarter. It returns false if the context ends before.
+// pause waits. It returns false if the context ends before.
 func pause(ctx context.Context, wait time.Duration) bool {
-	timer := time.NewTimer(wait*3/4 + rand.N(wait/2)) //nolint:gosec // jitter is no secret
+	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
