@@ -124,10 +124,7 @@ func TestStoreTrouble(t *testing.T) { //nolint:tparallel // the subtests follow 
 func startUnready(t *testing.T, options harness.Options) *harness.Gateway {
 	t.Helper()
 	g := harness.Launch(t, options)
-	harness.Await(t, "the gateway to answer", func() bool {
-		a, err := exchange(g, "GET", request{method: "GET", target: "/healthz/live"}.text(host(g)))
-		return err == nil && a.status == http.StatusOK
-	})
+	g.AwaitLive(t)
 	return g
 }
 

@@ -88,6 +88,7 @@ func TestBeforeTheFirstCatalogs(t *testing.T) {
 		for _, hold := range holds {
 			hold.Await(t, 1)
 		}
+		w.AwaitLive(t)
 		w.expectNotReady(t)
 		holds[0].Release()
 		holds[1].Release()

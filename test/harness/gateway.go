@@ -228,13 +228,25 @@ func (g *Gateway) write(t testing.TB, options Options, generation int) {
 // AwaitReady waits until the gateway serves its catalog.
 func (g *Gateway) AwaitReady(t testing.TB) {
 	t.Helper()
-	Await(t, "the gateway to be ready", func() bool {
+	g.awaitHealth(t, "ready")
+}
+
+// AwaitLive waits until the gateway answers at all. It opens its store and asks for catalogs before it listens, so what it
+// logs or sends is no sign that it can be called.
+func (g *Gateway) AwaitLive(t testing.TB) {
+	t.Helper()
+	g.awaitHealth(t, "live")
+}
+
+func (g *Gateway) awaitHealth(t testing.TB, check string) {
+	t.Helper()
+	Await(t, "the gateway to be "+check, func() bool {
 		select {
 		case <-g.ended:
 			t.Fatalf("the gateway ended:\n%s", g.Output())
 		default:
 		}
-		response, err := http.Get(g.URL + "/healthz/ready")
+		response, err := http.Get(g.URL + "/healthz/" + check)
 		if err != nil {
 			return false
 		}

@@ -64,6 +64,7 @@ func TestWrongRedisPassword(t *testing.T) {
 			harness.Await(t, "the gateway to find out", func() bool {
 				return strings.Contains(gateway.Output(), "the ownership store does not answer")
 			})
+			gateway.AwaitLive(t)
 			c := provision("one", "db", "sync")
 			c.status = http.StatusServiceUnavailable
 			response := c.do(t, gateway)
