@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
@@ -32,9 +34,7 @@ type sharedTracing struct{ *telemetry.Tracing }
 
 // Destruct sends the spans that wait. It implements caddy.Destructor.
 func (s *sharedTracing) Destruct() error {
-	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
-	defer cancel()
-	return s.Shutdown(ctx)
+	return s.Shutdown(context.Background()) // which has a bound of its own
 }
 
 // logExportErrors takes what OpenTelemetry says on its own, such as that a collector cannot be reached, from standard
@@ -53,7 +53,7 @@ var logExportErrors = sync.OnceFunc(func() {
 func takeTracing() (*sharedTracing, error) {
 	value, _, err := tracings.LoadOrNew(tracingKey, func() (caddy.Destructor, error) {
 		logExportErrors()
-		tracing, err := telemetry.NewTracing(context.Background())
+		tracing, err := telemetry.NewTracing(context.Background(), telemetry.CountSpans(telemetry.Default()))
 		if err != nil {
 			return nil, err
 		}
@@ -76,7 +76,8 @@ func (s *sharedTracing) release() {
 
 // observeStore makes spans and metrics of the store's round trips, and logs when its state changes.
 func (rt *runtime) observeStore() routing.Observer {
-	observe := telemetry.ObserveStore(rt.tracing.Tracing, rt.metrics, rt.name, rt.settings.store.Kind)
+	observe := telemetry.ObserveStore(
+		rt.tracing.Tracing, rt.metrics, rt.name, rt.settings.store.Kind, rt.settings.store.server()...)
 	health := &storeHealth{logger: rt.logger.With(zap.String("gateway", rt.name), zap.String("store", rt.settings.store.Kind))}
 	return func(ctx context.Context, operation string) (context.Context, func(err error)) {
 		ctx, finish := observe(ctx, operation)
@@ -124,7 +125,11 @@ func (c *call) describe(a answer) {
 		telemetry.KeyRequestIdentity.String(c.requestIdentity),
 		telemetry.KeyAsync.Bool(a.status == 202),
 	)
-	service, plan := c.ids()
+	// It is the platform's own, not that of a proxy between, as far as Caddy is told to trust proxies.
+	if address, ok := caddyhttp.GetVar(c.r.Context(), caddyhttp.ClientIPVarKey).(string); ok && address != "" {
+		c.span.SetAttributes(telemetry.ClientAddress(address))
+	}
+	service, plan := c.knownIDs()
 	for _, known := range [...]struct {
 		key   attribute.Key
 		value string
@@ -153,6 +158,20 @@ func (c *call) beganBy() string {
 		return record.Op.Trace
 	}
 	return ""
+}
+
+// knownIDs are the offering and plan that the call names or, where it names none, those of the record that it was led
+// by. A record that the call was refused for is none of its business.
+func (c *call) knownIDs() (service, plan string) {
+	service, plan = c.ids()
+	if c.entry == nil || c.entry.Decision.Refusal != routing.RefusalNone {
+		return service, plan
+	}
+	if record := c.entry.Subject(); record != nil {
+		service = cmp.Or(service, string(record.Service))
+		plan = cmp.Or(plan, string(record.Plan))
+	}
+	return service, plan
 }
 
 // ids are the offering and plan as far as the call names them.

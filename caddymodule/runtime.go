@@ -186,6 +186,7 @@ func (rt *runtime) start(before *runtime) error {
 	rt.background.Go(func() { rt.reportMissing(ctx) })
 	rt.catalogs.run(ctx, &rt.background)
 	newUnfinished(rt).run(ctx, &rt.background)
+	rt.countProgress(ctx, &rt.background)
 	rt.started.Store(true)
 	rt.openOnce.Do(func() { close(rt.opened) })
 	return nil

@@ -38,7 +38,7 @@ func closeCreate(old *Record, call *Call, decision *Decision, outcome Outcome, n
 		if record.State == Claimed || record.State == Deleting || renamed {
 			record.accept(Creating, Op{
 				Kind: KindCreate, Operation: outcome.Operation, Plan: call.Plan, Trace: outcome.Trace,
-			})
+			}, now)
 		}
 		record.Seen = true
 	case ClassExists:

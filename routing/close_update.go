@@ -41,7 +41,7 @@ func closeUpdate(old *Record, call *Call, decision *Decision, outcome Outcome, n
 	if outcome.Class == ClassAccepted {
 		record.accept(Updating, Op{
 			Kind: KindUpdate, Operation: outcome.Operation, Plan: call.Plan, Trace: outcome.Trace,
-		})
+		}, now)
 		return record
 	}
 	if call.Plan != "" {
@@ -89,7 +89,7 @@ func closeAdopt(old *Record, call *Call, decision *Decision, outcome Outcome, no
 		if !call.onBinding() && record.State == Ready {
 			record.accept(Updating, Op{
 				Kind: KindUpdate, Operation: outcome.Operation, Plan: call.Plan, Trace: outcome.Trace,
-			})
+			}, now)
 		}
 		return record
 	default:

@@ -21,7 +21,8 @@ func fullRecord() *routing.Record {
 		Version: 1, Instance: "i", Binding: "b", Platform: "p", Backend: "a", Service: "s", Plan: "pl", Life: "l",
 		ParentLife: "pa", Rev: 1 << 60, State: routing.Deleting, Seen: true, Sent: true, Adopting: true, NeverCreated: true,
 		Op: routing.Op{
-			Seq: 4, Kind: routing.KindDelete, Operation: "<o> & \u2028", Plan: "op", Trace: "tr", Voided: true, PolledAt: 10, Polls: 2,
+			Seq: 4, Kind: routing.KindDelete, Operation: "<o> & \u2028", Plan: "op", Trace: "tr", Began: 11, Voided: true,
+			PolledAt: 10, Polls: 2,
 		},
 		Calls: map[string]routing.Open{
 			"t": {Kind: routing.KindDelete, Final: true, Voided: true, Until: 5, Done: 6},

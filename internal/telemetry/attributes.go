@@ -52,6 +52,9 @@ func ServerAttributes(r *http.Request, route string) []attribute.KeyValue {
 	return attributes
 }
 
+// ClientAddress is the attribute that says which host a call came from.
+func ClientAddress(address string) attribute.KeyValue { return semconv.ClientAddress(address) }
+
 // ClientAttributes describes a request to a backend by the semantic conventions for HTTP clients: base is the address
 // of the backend, escapedPath what is appended to it. User info and query are left out of url.full.
 func ClientAttributes(method string, base *url.URL, escapedPath string) []attribute.KeyValue {

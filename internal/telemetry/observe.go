@@ -127,6 +127,21 @@ func (m *Metrics) StoreCommitRetry(gateway string) {
 	m.storeRetries.WithLabelValues(gateway).Inc()
 }
 
+// expectSpans has the series of spans begin at zero, so that the first one that is dropped shows as a rise.
+func (m *Metrics) expectSpans() {
+	for _, result := range []string{spansExported, spansFailed, spansDropped} {
+		m.countSpans(result, 0)
+	}
+}
+
+// countSpans counts spans by what became of them. They belong to the process and to no gateway.
+func (m *Metrics) countSpans(result string, spans int) {
+	if m == nil {
+		return
+	}
+	m.spans.WithLabelValues(result).Add(float64(spans))
+}
+
 // Forget drops the series of a backend that is no longer configured. Call it when the last request to it has ended: one
 // that ends later is counted anew.
 func (m *Metrics) Forget(gateway, backend string) {
@@ -173,6 +188,7 @@ func (m *Metrics) forget(gateway, backend string, labels prometheus.Labels) {
 	m.inFlight.forget(match, func() { m.backendInFlight.DeletePartialMatch(labels) })
 	m.backendUp.DeletePartialMatch(labels)
 	m.catalogAge.forget(match)
+	m.operationsInProgress.forget(gateway, backend)
 }
 
 // observe counts one, which took so many seconds.
