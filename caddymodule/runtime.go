@@ -185,6 +185,7 @@ func (rt *runtime) start(before *runtime) error {
 	rt.background.Go(func() { rt.keepNames(ctx, namesError) })
 	rt.background.Go(func() { rt.reportMissing(ctx) })
 	rt.catalogs.run(ctx, &rt.background)
+	rt.metrics.Expect(rt.name)
 	newUnfinished(rt).run(ctx, &rt.background)
 	rt.countProgress(ctx, &rt.background)
 	rt.started.Store(true)

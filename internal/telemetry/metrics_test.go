@@ -31,6 +31,7 @@ func countEverything(m *telemetry.Metrics, gateway, backend string) {
 	m.CatalogFetched(gateway, backend, time.Now())
 	m.CatalogOfferings(gateway, 7, 2)
 	m.StoreOperation(gateway, "redis", "swap", 0.001, nil)
+	m.Expect(gateway)
 	m.StoreCommitRetry(gateway)
 	m.OperationsInProgress(gateway, nil, map[telemetry.ProgressLabels]telemetry.InProgress{
 		{Backend: backend, Operation: osb.Provision}: {Count: 1, Oldest: time.Now()},

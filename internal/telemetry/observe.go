@@ -119,6 +119,14 @@ func (m *Metrics) resolveStore(key storeKey) timed {
 	}
 }
 
+// Expect has what is counted of a gateway as a whole begin at zero, so that the first event shows as a rise.
+func (m *Metrics) Expect(gateway string) {
+	if m == nil {
+		return
+	}
+	m.storeRetries.WithLabelValues(gateway).Add(0)
+}
+
 // StoreCommitRetry counts an outcome that is written to the store once more.
 func (m *Metrics) StoreCommitRetry(gateway string) {
 	if m == nil {

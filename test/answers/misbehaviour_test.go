@@ -57,7 +57,7 @@ func TestMisbehaviour(t *testing.T) {
 	one := startRawBroker(t, catalogOf(offering("alpha-id", "alpha", "alpha-small")))
 	kept := startRawBroker(t, catalogOf(offering("kept-id", "kept", "kept-small")))
 	hasty := startRawBroker(t, catalogOf(offering("gamma-id", "gamma", "gamma-small")))
-	g := harness.Start(t, harness.Options{Block: strings.Join([]string{
+	g := start(t, harness.Options{Block: strings.Join([]string{
 		"store memory",
 		"catalog {\n\trefresh 1h\n}",
 		fmt.Sprintf("max_response_body %d", maxResponseBytes),

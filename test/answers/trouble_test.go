@@ -23,7 +23,7 @@ func TestNotConfigured(t *testing.T) { //nolint:tparallel // the subtests follow
 	one, two := sides(t)
 	directory := t.TempDir()
 	start := func(more ...string) *estate {
-		g := harness.Start(t, harness.Options{Directory: directory, Block: strings.Join(append(more,
+		g := start(t, harness.Options{Directory: directory, Block: strings.Join(append(more,
 			harness.Platform("main", "unknown_instances forward"), platform(rejectUser, "unknown_instances reject"),
 			one.backend("one", ""),
 		), "\n")})
@@ -81,7 +81,7 @@ func TestStoreTrouble(t *testing.T) { //nolint:tparallel // the subtests follow 
 	t.Parallel()
 	redis := redistest.Start(t)
 	one, two := sides(t)
-	g := harness.Start(t, harness.Options{Block: strings.Join([]string{
+	g := start(t, harness.Options{Block: strings.Join([]string{
 		"store redis {\n\taddress " + redis.Addr + "\n}",
 		harness.Platform("main", "unknown_instances forward"), platform(rejectUser, "unknown_instances reject"),
 		one.backend("one", ""), two.backend("two", ""),
@@ -156,7 +156,7 @@ func TestUnready(t *testing.T) {
 				}
 			}
 		})
-		g := harness.Start(t, harness.Options{Block: strings.Join([]string{
+		g := start(t, harness.Options{Block: strings.Join([]string{
 			"store redis {\n\taddress " + listener + "\n\ttimeout 50ms\n}",
 			harness.Platform("main", ""), one.backend("one", ""), two.backend("two", ""),
 		}, "\n")})
@@ -194,7 +194,7 @@ func TestUnready(t *testing.T) {
 		t.Parallel()
 		one, two := sides(t)
 		two.on("/v2/catalog", says(reply("503 Service Unavailable", "", "")))
-		g := harness.Start(t, harness.Options{Block: strings.Join([]string{
+		g := start(t, harness.Options{Block: strings.Join([]string{
 			"store memory", harness.Platform("main", ""), one.backend("one", ""), two.backend("two", ""),
 		}, "\n")})
 		e := &estate{Gateway: g, one: one, two: two}
