@@ -186,52 +186,6 @@ func (c *call) ids() (service, plan string) {
 	return service, plan
 }
 
-// logTrouble logs calls that failed for a reason that the operator can do something about. The state of the store is
-// logged where it changes, not here.
-func (c *call) logTrouble(a answer) {
-	var broker *backend.Error
-	var said *brokerAnswerError
-	var refused *refusedError
-	fields := func() []zap.Field {
-		return []zap.Field{
-			zap.String("operation", c.path.Operation.String()), zap.String("backend", c.backendName()),
-			zap.String("instance_id", c.path.Instance), zap.String("request_identity", c.requestIdentity), zap.Error(a.cause),
-		}
-	}
-	switch {
-	case errors.Is(a.cause, context.Canceled):
-		// The platform hung up, which is nobody's fault here.
-	case errors.As(a.cause, &broker), errors.As(a.cause, &said):
-		c.rt.logger.Warn("a backend failed a call", fields()...)
-	case errors.As(a.cause, &refused) && refused.Refusal == routing.RefusalNotConfigured:
-		c.rt.logger.Error("an instance belongs to a backend or platform that the configuration does not name; add it",
-			append(fields(), zap.String("owner", string(refused.Owner.Backend)),
-				zap.String("owner_platform", string(refused.OwnerPlatform)),
-				zap.String("problem", c.rt.describeRefused(refused.Decision)))...)
-	case errors.Is(a.cause, routing.ErrNewerRecord):
-		c.rt.logger.Error("a record was written by a newer gateway; upgrade this one, until then the newer serves the instance",
-			fields()...)
-	case a.cause != nil && a.code == codeOwnershipUnavailable && !errors.Is(a.cause, routing.ErrUnavailable) && refused == nil:
-		c.rt.logger.Error("a record cannot be read", fields()...)
-	}
-}
-
-// warnOfContradiction logs a call that names another offering than the record, which won.
-func (c *call) warnOfContradiction() {
-	if c.entry.Decision.Contradicts {
-		c.rt.logger.Warn("a call names another service_id than the instance's record; the record wins",
-			zap.String("operation", c.path.Operation.String()), zap.String("instance_id", c.path.Instance),
-			zap.String("platform", c.platformName()), zap.String("request_identity", c.requestIdentity))
-	}
-}
-
-// noteCommitError logs an outcome that is written later.
-func (c *call) noteCommitError(err error) {
-	c.rt.logger.Warn("an outcome could not be recorded at once; it is tried again in the background",
-		zap.String("operation", c.path.Operation.String()), zap.String("instance_id", c.path.Instance),
-		zap.String("request_identity", c.requestIdentity), zap.Error(err))
-}
-
 // observeForward makes the span and the metrics of a sending to a backend.
 func (c *call) observeForward(ctx context.Context) (context.Context, func(*backend.Response, error)) {
 	var span trace.Span

@@ -23,7 +23,7 @@ func TestNotConfigured(t *testing.T) { //nolint:tparallel // the subtests follow
 	one, two := sides(t)
 	directory := t.TempDir()
 	start := func(more ...string) *estate {
-		g := start(t, harness.Options{Directory: directory, Block: strings.Join(append(more,
+		g := start(t, harness.Options{Directory: directory, Global: "debug", Block: strings.Join(append(more,
 			harness.Platform("main", "unknown_instances forward"), platform(rejectUser, "unknown_instances reject"),
 			one.backend("one", ""),
 		), "\n")})
@@ -68,7 +68,9 @@ func testRemoved(t *testing.T, e *estate) {
 					a := e.refuses(t, c.withHint(id, "gamma-id", "gamma-small").as(user), ownershipUnavailable)
 					identity := a.header.Get("X-Broker-API-Request-Identity")
 					harness.Await(t, "a word to the operator", func() bool {
-						return logged(e.Gateway, `"level":"error"`, "does not name", identity, `"owner":"`+owner+`"`)
+						// Of all these calls the operator is told once at level error, and of each at level debug.
+						return logged(e.Gateway, "does not name", identity, `"owner":"`+owner+`"`) &&
+							logged(e.Gateway, `"level":"error"`, "does not name", `"owner":"`+owner+`"`)
 					})
 				}
 			})
