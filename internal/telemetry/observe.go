@@ -199,7 +199,8 @@ func (m *Metrics) forget(gateway, backend string, labels prometheus.Labels) {
 	m.operationsInProgress.forget(gateway, backend)
 }
 
-// observe counts one, which took so many seconds.
+// observe counts one, which took so many seconds. Counters have no exemplars: where Caddy pushes its metrics over OTLP,
+// the ids in those of counters and of classic buckets are no trace ids to a collector, which then refuses all of it.
 func (t timed) observe(seconds float64, traceID string) {
 	t.count.Inc()
 	if traceID != "" {

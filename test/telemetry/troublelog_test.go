@@ -41,7 +41,8 @@ func TestTroubleIsToldOnce(t *testing.T) {
 			id, offering string
 			status       int
 		}{
-			{"closes", "db", http.StatusBadGateway}, {"says", "db", http.StatusInternalServerError},
+			{"closes", "db", http.StatusBadGateway},
+			{"says", "db", http.StatusInternalServerError},
 			{"unreached", "down", http.StatusServiceUnavailable},
 		} {
 			c := provision(fmt.Sprintf("%s-%d", failing.id, n), failing.offering, "sync")
