@@ -118,8 +118,7 @@ func (c *call) describe(a answer) {
 	if !c.traced || !c.span.IsRecording() {
 		return
 	}
-	c.span.SetAttributes(telemetry.ServerAttributes(c.r, c.rt.basePath+telemetry.Route(c.path.Operation))...)
-	c.span.SetAttributes(
+	attributes := append(telemetry.ServerAttributes(c.r, c.rt.basePath+telemetry.Route(c.path.Operation)),
 		telemetry.KeyGateway.String(c.rt.name),
 		telemetry.KeyOperation.String(c.path.Operation.String()),
 		telemetry.KeyRequestIdentity.String(c.requestIdentity),
@@ -127,7 +126,7 @@ func (c *call) describe(a answer) {
 	)
 	// It is the platform's own, not that of a proxy between, as far as Caddy is told to trust proxies.
 	if address, ok := caddyhttp.GetVar(c.r.Context(), caddyhttp.ClientIPVarKey).(string); ok && address != "" {
-		c.span.SetAttributes(telemetry.ClientAddress(address))
+		attributes = append(attributes, telemetry.ClientAddress(address))
 	}
 	service, plan := c.knownIDs()
 	for _, known := range [...]struct {
@@ -144,30 +143,36 @@ func (c *call) describe(a answer) {
 		{telemetry.KeyIdentityUser, c.identity.User},
 	} {
 		if known.value != "" {
-			c.span.SetAttributes(known.key.String(known.value))
+			attributes = append(attributes, known.key.String(known.value))
 		}
 	}
-	if c.entry != nil && c.path.Operation.Poll() {
+	c.span.SetAttributes(attributes...)
+	if c.path.Operation.Poll() {
 		telemetry.AddLink(c.span, c.beganBy())
 	}
 }
 
 // beganBy returns the traceparent of the call that began the operation that this one polls.
 func (c *call) beganBy() string {
-	if record := c.entry.Subject(); record != nil {
+	if record := c.record(); record != nil {
 		return record.Op.Trace
 	}
 	return ""
 }
 
-// knownIDs are the offering and plan that the call names or, where it names none, those of the record that it was led
-// by. A record that the call was refused for is none of its business.
+// record is the record that the call was led by; nil without one. That of an instance which the call was refused for is
+// none of its business.
+func (c *call) record() *routing.Record {
+	if c.entry == nil || c.entry.Decision.Refusal != routing.RefusalNone {
+		return nil
+	}
+	return c.entry.Subject()
+}
+
+// knownIDs are the offering and plan that the call names or, where it names none, those of its record.
 func (c *call) knownIDs() (service, plan string) {
 	service, plan = c.ids()
-	if c.entry == nil || c.entry.Decision.Refusal != routing.RefusalNone {
-		return service, plan
-	}
-	if record := c.entry.Subject(); record != nil {
+	if record := c.record(); record != nil {
 		service = cmp.Or(service, string(record.Service))
 		plan = cmp.Or(plan, string(record.Plan))
 	}
@@ -191,9 +196,11 @@ func (c *call) observeForward(ctx context.Context) (context.Context, func(*backe
 	var span trace.Span
 	operation := c.path.Operation
 	if c.rt.tracing.On(ctx) {
-		ctx, span = c.rt.tracing.Start(ctx, telemetry.BackendSpanName(operation), trace.SpanKindClient,
-			append(telemetry.ClientAttributes(c.r.Method, c.broker.url, c.path.Escaped),
-				telemetry.KeyBackend.String(c.broker.name))...)
+		ctx, span = c.rt.tracing.Start(ctx, telemetry.BackendSpanName(operation), trace.SpanKindClient)
+		if span.IsRecording() {
+			span.SetAttributes(telemetry.ClientAttributes(c.r.Method, c.broker.url, c.path.Escaped)...)
+			span.SetAttributes(telemetry.KeyBackend.String(c.broker.name))
+		}
 	}
 	sending := c.rt.metrics.BackendStarted(telemetry.BackendLabels{
 		Gateway: c.rt.name, Backend: c.broker.name, Operation: operation,

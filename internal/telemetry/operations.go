@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"maps"
 	"sync"
 	"time"
 
@@ -115,8 +116,6 @@ func (m *Metrics) OperationsInProgress(gateway string, backends []string, counte
 			shown[ProgressLabels{backend, operation}] = InProgress{}
 		}
 	}
-	for labels, operations := range counted {
-		shown[labels] = operations
-	}
+	maps.Copy(shown, counted)
 	m.operationsInProgress.set(gateway, shown)
 }

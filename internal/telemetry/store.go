@@ -23,8 +23,11 @@ func ObserveStore(
 	return func(ctx context.Context, operation string) (context.Context, func(err error)) {
 		span := noSpan
 		if t.On(ctx) {
-			ctx, span = t.Start(ctx, StoreSpanName(operation), kind, attributes...)
-			span.SetAttributes(semconv.DBOperationName(operation))
+			ctx, span = t.Start(ctx, StoreSpanName(operation), kind)
+			if span.IsRecording() { // most spans of a busy gateway are not sampled, and need nothing made for them
+				span.SetAttributes(attributes...)
+				span.SetAttributes(semconv.DBOperationName(operation))
+			}
 		}
 		start := time.Now()
 		return ctx, func(err error) {

@@ -2,6 +2,7 @@ package telemetry_test
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -36,22 +37,13 @@ func TestRetriedOutcomesAreTraced(t *testing.T) {
 	hold.Release()
 	running.Wait()
 	failed := func(span otlptest.Span) bool { return span.Status == otlptest.StatusError }
+	written := func(span otlptest.Span) bool { return !failed(span) }
 	receiver.Await(t, func(spans []otlptest.Span) bool {
-		for _, span := range otlptest.Named(spans, "osb.outcome.retry") {
-			if failed(span) {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(otlptest.Named(spans, "osb.outcome.retry"), failed)
 	})
 	server.Restart(t)
 	spans := receiver.Await(t, func(spans []otlptest.Span) bool {
-		for _, span := range otlptest.Named(spans, "osb.outcome.retry") {
-			if !failed(span) {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(otlptest.Named(spans, "osb.outcome.retry"), written)
 	})
 	call := awaitCall(t, receiver, created)
 	want := map[string]any{

@@ -19,7 +19,7 @@ import (
 )
 
 // scrapeAs fetches metrics in the format that a scraper asks for.
-func scrapeAs(t *testing.T, url, accept string) (string, expfmt.Format) {
+func scrapeAs(t testing.TB, url, accept string) (string, expfmt.Format) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 	if err != nil {

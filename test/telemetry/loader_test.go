@@ -16,7 +16,7 @@ import (
 )
 
 // quickBroker is a broker that costs next to nothing, so that what is measured is the gateway. It accepts every create
-// and has nothing in progress.
+// and is at work for ever.
 func quickBroker(t testing.TB) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -29,7 +29,7 @@ func quickBroker(t testing.TB) string {
 			status, len(body), body)
 	}
 	published := say("200 OK", string(catalog("db")))
-	polled, created := say("200 OK", `{"state":"succeeded"}`), say("201 Created", `{}`)
+	polled, created := say("200 OK", `{"state":"in progress"}`), say("201 Created", `{}`)
 	serve := func(conn net.Conn) {
 		defer func() { _ = conn.Close() }()
 		reader := bufio.NewReader(conn)

@@ -45,7 +45,7 @@ func runCaddyfile(t *testing.T, caddyfile string, environment ...string) *locked
 	t.Helper()
 	home, output := t.TempDir(), new(lockedBuffer)
 	command := exec.Command(harness.Binary(t), "run", "--config", caddyfile, "--adapter", "caddyfile")
-	command.Env = append(environment, "HOME="+home, "XDG_DATA_HOME="+home, "XDG_CONFIG_HOME="+home)
+	command.Env = append([]string{"HOME=" + home, "XDG_DATA_HOME=" + home, "XDG_CONFIG_HOME=" + home}, environment...)
 	command.Stdout, command.Stderr = output, output
 	if err := command.Start(); err != nil {
 		t.Fatal(err)

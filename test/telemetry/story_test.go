@@ -64,7 +64,7 @@ func TestStory(t *testing.T) {
 		t.Errorf("the document does not tell %s", name)
 	}
 	if *update {
-		if err := os.WriteFile(observability, []byte(strings.Join(lines, "")), 0o644); err != nil { //nolint:gosec // a document
+		if err := os.WriteFile(observability, []byte(strings.Join(lines, "")), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
