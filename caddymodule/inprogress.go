@@ -41,7 +41,7 @@ func (rt *runtime) countProgress(ctx context.Context, group *sync.WaitGroup) {
 
 // noteProgress counts once. While the store does not answer, the metrics stay as they are.
 func (rt *runtime) noteProgress(ctx context.Context) {
-	found, err := rt.ledger.InProgress(ctx, progressRecords)
+	found, err := rt.ledger.InProgress(telemetry.Untraced(ctx), progressRecords)
 	if err != nil || ctx.Err() != nil {
 		return
 	}

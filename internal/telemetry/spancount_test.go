@@ -163,3 +163,19 @@ func TestStoreServer(t *testing.T) {
 		}
 	}
 }
+
+func TestUntraced(t *testing.T) {
+	receiver := otlptest.Start(t)
+	receiver.Setenv(t, otlptest.GRPC)
+	tracing := newTracing(t)
+	ctx := telemetry.Untraced(t.Context())
+	if tracing.On(ctx) {
+		t.Error("work that is not to be traced is")
+	}
+	_, span := tracing.Start(ctx, "osb.store.in_progress", trace.SpanKindInternal)
+	span.End()
+	shutdown(t, tracing)
+	if spans := receiver.Spans(); len(spans) > 0 {
+		t.Errorf("got the spans %+v, want none", spans)
+	}
+}

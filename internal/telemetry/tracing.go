@@ -19,6 +19,13 @@ const shutdownTimeout = 3 * time.Second
 // noSpan is the span of those who make none. It is a value without size, so that it costs nothing.
 var noSpan trace.Span = noop.Span{}
 
+// untracedSpan is the span of work that is not to be traced.
+type untracedSpan struct{ noop.Span }
+
+// Untraced returns a context below which no spans are made: for work that is done again and again, that is no call's, and
+// that would fill a trace viewer with what nobody looks for.
+func Untraced(ctx context.Context) context.Context { return trace.ContextWithSpan(ctx, untracedSpan{}) }
+
 // Tracing makes spans. It is safe for concurrent use. A nil one and one made without NewTracing make spans only below
 // those of others.
 type Tracing struct {
@@ -97,6 +104,9 @@ func (t *Tracing) StartBelow(
 // tracer finds who makes the next span; nil for nobody.
 func (t *Tracing) tracer(ctx context.Context) trace.Tracer {
 	span := trace.SpanFromContext(ctx)
+	if _, untraced := span.(untracedSpan); untraced {
+		return nil
+	}
 	if c := span.SpanContext(); c.IsValid() && !c.IsRemote() {
 		provider := span.TracerProvider()
 		if sdk, ok := provider.(*sdktrace.TracerProvider); ok {

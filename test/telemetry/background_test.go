@@ -165,6 +165,9 @@ func TestOwnPollsAreTraced(t *testing.T) {
 	spans := receiver.Await(t, func(spans []otlptest.Span) bool {
 		return len(otlptest.Named(spans, "osb.operation.unpolled")) >= len(began)
 	})
+	if counting := otlptest.Named(spans, "osb.store.in_progress"); len(counting) > 0 {
+		t.Errorf("counting the operations made the spans %+v", counting)
+	}
 	for _, poll := range otlptest.Named(spans, "osb.operation.unpolled") {
 		id, operation := poll.Attributes["osb.instance_id"].(string), "poll_instance"
 		binding, onBinding := poll.Attributes["osb.binding_id"].(string)
