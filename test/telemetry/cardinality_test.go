@@ -19,7 +19,7 @@ func TestSeriesDoNotGrow(t *testing.T) {
 	receiver := otlptest.Start(t)
 	broker := startBroker(t, "db")
 	gateway := harness.Start(t, harness.Options{
-		Block: block("store memory", broker.Backend("pg", "")), Quiet: true,
+		Block: block("store memory", broker.Backend("pg", "")) + "catalog {\n\trefresh 1h\n}\n", Quiet: true,
 		// The spans are there, so that exemplars are, but few of them: this is about metrics.
 		Environment: append(receiver.Env(otlptest.GRPC), "OTEL_TRACES_SAMPLER=traceidratio", "OTEL_TRACES_SAMPLER_ARG=0.01"),
 	})
