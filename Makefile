@@ -39,16 +39,16 @@ build: ## build bin/caddy, with xcaddy where it is installed
 	@$(GO) run ./scripts/build -o bin/caddy
 
 .PHONY: test
-test: redis ## run every test, the end-to-end tests included
+test: redis prometheus ## run every test, the end-to-end tests included
 	$(GO) test -timeout 20m ./...
 	cd test/ibmsdk && $(GO) test ./...
 
 .PHONY: race
-race: redis ## run every test with the race detector
+race: redis prometheus ## run every test with the race detector
 	$(GO) test -race -timeout 40m ./...
 
 .PHONY: e2e
-e2e: redis ## run the end-to-end tests alone
+e2e: redis prometheus ## run the end-to-end tests alone
 	$(GO) test -count=1 -timeout 20m ./test/...
 
 .PHONY: chaos
@@ -86,7 +86,7 @@ fmt: ## format all Go files
 	@$(GO_TOOL) golangci-lint fmt
 
 .PHONY: cover
-cover: redis ## run every test and write coverage.out and coverage.html
+cover: redis prometheus ## run every test and write coverage.out and coverage.html
 	$(GO) test -timeout 30m -coverpkg=./... -coverprofile=coverage.out ./...
 	$(GO) tool cover -html=coverage.out -o coverage.html
 	@$(GO) tool cover -func=coverage.out | tail -n 1
@@ -103,3 +103,7 @@ help: ## list the targets
 .PHONY: redis
 redis:
 	@scripts/need-redis
+
+.PHONY: prometheus
+prometheus:
+	@scripts/need-prometheus

@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
@@ -32,9 +34,7 @@ type sharedTracing struct{ *telemetry.Tracing }
 
 // Destruct sends the spans that wait. It implements caddy.Destructor.
 func (s *sharedTracing) Destruct() error {
-	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
-	defer cancel()
-	return s.Shutdown(ctx)
+	return s.Shutdown(context.Background()) // which has a bound of its own
 }
 
 // logExportErrors takes what OpenTelemetry says on its own, such as that a collector cannot be reached, from standard
@@ -53,7 +53,7 @@ var logExportErrors = sync.OnceFunc(func() {
 func takeTracing() (*sharedTracing, error) {
 	value, _, err := tracings.LoadOrNew(tracingKey, func() (caddy.Destructor, error) {
 		logExportErrors()
-		tracing, err := telemetry.NewTracing(context.Background())
+		tracing, err := telemetry.NewTracing(context.Background(), telemetry.CountSpans(telemetry.Default()))
 		if err != nil {
 			return nil, err
 		}
@@ -76,7 +76,8 @@ func (s *sharedTracing) release() {
 
 // observeStore makes spans and metrics of the store's round trips, and logs when its state changes.
 func (rt *runtime) observeStore() routing.Observer {
-	observe := telemetry.ObserveStore(rt.tracing.Tracing, rt.metrics, rt.name, rt.settings.store.Kind)
+	observe := telemetry.ObserveStore(
+		rt.tracing.Tracing, rt.metrics, rt.name, rt.settings.store.Kind, rt.settings.store.server()...)
 	health := &storeHealth{logger: rt.logger.With(zap.String("gateway", rt.name), zap.String("store", rt.settings.store.Kind))}
 	return func(ctx context.Context, operation string) (context.Context, func(err error)) {
 		ctx, finish := observe(ctx, operation)
@@ -119,14 +120,17 @@ func (c *call) describe(a answer) {
 	if !c.traced || !c.span.IsRecording() {
 		return
 	}
-	c.span.SetAttributes(telemetry.ServerAttributes(c.r, c.rt.basePath+telemetry.Route(c.path.Operation))...)
-	c.span.SetAttributes(
+	attributes := append(telemetry.ServerAttributes(c.r, c.rt.basePath+telemetry.Route(c.path.Operation)),
 		telemetry.KeyGateway.String(c.rt.name),
 		telemetry.KeyOperation.String(c.path.Operation.String()),
 		telemetry.KeyRequestIdentity.String(c.requestIdentity),
 		telemetry.KeyAsync.Bool(a.status == 202),
 	)
-	service, plan := c.ids()
+	// It is the platform's own, not that of a proxy between, as far as Caddy is told to trust proxies.
+	if address, ok := caddyhttp.GetVar(c.r.Context(), caddyhttp.ClientIPVarKey).(string); ok && address != "" {
+		attributes = append(attributes, telemetry.ClientAddress(address))
+	}
+	service, plan := c.spanIDs()
 	for _, known := range [...]struct {
 		key   attribute.Key
 		value string
@@ -141,20 +145,40 @@ func (c *call) describe(a answer) {
 		{telemetry.KeyIdentityUser, c.identity.User},
 	} {
 		if known.value != "" {
-			c.span.SetAttributes(known.key.String(known.value))
+			attributes = append(attributes, known.key.String(known.value))
 		}
 	}
-	if c.entry != nil && c.path.Operation.Poll() {
+	c.span.SetAttributes(attributes...)
+	if c.path.Operation.Poll() {
 		telemetry.AddLink(c.span, c.beganBy())
 	}
 }
 
 // beganBy returns the traceparent of the call that began the operation that this one polls.
 func (c *call) beganBy() string {
-	if record := c.entry.Subject(); record != nil {
+	if record := c.record(); record != nil {
 		return record.Op.Trace
 	}
 	return ""
+}
+
+// record is the record that the call was led by; nil without one. That of an instance which the call was refused for is
+// none of its business.
+func (c *call) record() *routing.Record {
+	if c.entry == nil || c.entry.Decision.Refusal != routing.RefusalNone {
+		return nil
+	}
+	return c.entry.Subject()
+}
+
+// spanIDs are the offering and plan that the call names or, where it names none, those of its record.
+func (c *call) spanIDs() (service, plan string) {
+	service, plan = c.ids()
+	if record := c.record(); record != nil {
+		service = cmp.Or(service, string(record.SpelledService), string(record.Service))
+		plan = cmp.Or(plan, string(record.SpelledPlan), string(record.Plan))
+	}
+	return service, plan
 }
 
 // ids are the offering and plan as far as the call names them.
@@ -169,67 +193,16 @@ func (c *call) ids() (service, plan string) {
 	return service, plan
 }
 
-// logTrouble logs calls that failed for a reason that the operator can do something about. The state of the store is
-// logged where it changes, not here.
-func (c *call) logTrouble(a answer) {
-	if a.cause != nil {
-		c.logCause(a)
-	}
-}
-
-// logCause logs why the gateway answered by itself.
-func (c *call) logCause(a answer) {
-	var broker *backend.Error
-	var said *brokerAnswerError
-	var refused *refusedError
-	fields := func() []zap.Field {
-		return []zap.Field{
-			zap.String("operation", c.path.Operation.String()), zap.String("backend", c.backendName()),
-			zap.String("instance_id", c.path.Instance), zap.String("request_identity", c.requestIdentity), zap.Error(a.cause),
-		}
-	}
-	switch {
-	case errors.Is(a.cause, context.Canceled):
-		// The platform hung up, which is nobody's fault here.
-	case errors.As(a.cause, &broker), errors.As(a.cause, &said):
-		c.rt.logger.Warn("a backend failed a call", fields()...)
-	case errors.As(a.cause, &refused) && refused.Refusal == routing.RefusalNotConfigured:
-		c.rt.logger.Error("an instance belongs to a backend or platform that the configuration does not name; add it",
-			append(fields(), zap.String("owner", string(refused.Owner.Backend)),
-				zap.String("owner_platform", string(refused.OwnerPlatform)),
-				zap.String("problem", c.rt.describeRefused(refused.Decision)))...)
-	case errors.Is(a.cause, routing.ErrNewerRecord):
-		c.rt.logger.Error("a record was written by a newer gateway; upgrade this one, until then the newer serves the instance",
-			fields()...)
-	case a.cause != nil && a.code == codeOwnershipUnavailable && !errors.Is(a.cause, routing.ErrUnavailable) && refused == nil:
-		c.rt.logger.Error("a record cannot be read", fields()...)
-	}
-}
-
-// warnOfContradiction logs a call that names another offering than the record, which won.
-func (c *call) warnOfContradiction() {
-	if c.entry.Decision.Contradicts {
-		c.rt.logger.Warn("a call names another service_id than the instance's record; the record wins",
-			zap.String("operation", c.path.Operation.String()), zap.String("instance_id", c.path.Instance),
-			zap.String("platform", c.platformName()), zap.String("request_identity", c.requestIdentity))
-	}
-}
-
-// noteCommitError logs an outcome that is written later.
-func (c *call) noteCommitError(err error) {
-	c.rt.logger.Warn("an outcome could not be recorded at once; it is tried again in the background",
-		zap.String("operation", c.path.Operation.String()), zap.String("instance_id", c.path.Instance),
-		zap.String("request_identity", c.requestIdentity), zap.Error(err))
-}
-
 // observeForward makes the span and the metrics of a sending to a backend.
 func (c *call) observeForward(ctx context.Context) (context.Context, func(*backend.Response, error)) {
 	var span trace.Span
 	operation := c.path.Operation
 	if c.traced {
-		ctx, span = c.rt.tracing.Start(ctx, telemetry.BackendSpanName(operation), trace.SpanKindClient,
-			append(telemetry.ClientAttributes(c.r.Method, c.broker.url, c.path.Escaped),
-				telemetry.KeyBackend.String(c.broker.name))...)
+		ctx, span = c.rt.tracing.Start(ctx, telemetry.BackendSpanName(operation), trace.SpanKindClient)
+		if span.IsRecording() {
+			span.SetAttributes(telemetry.ClientAttributes(c.r.Method, c.broker.url, c.path.Escaped)...)
+			span.SetAttributes(telemetry.KeyBackend.String(c.broker.name))
+		}
 	}
 	sending := c.rt.metrics.BackendStarted(telemetry.BackendLabels{
 		Gateway: c.rt.name, Backend: c.broker.name, Operation: operation,

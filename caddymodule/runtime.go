@@ -56,6 +56,7 @@ type runtime struct {
 	catalogs *catalogs
 	tracing  *sharedTracing
 	metrics  *telemetry.Metrics
+	notices  *notices
 	calls    *gate
 	// looping are the platforms whose calls came back to this gateway; of each it was logged.
 	looping sync.Map
@@ -78,6 +79,8 @@ type broker struct {
 	*backend.Backend
 	// suspect: it may be another broker than the one that its records are of. See guard.go.
 	suspect atomic.Bool
+	// failed is when it last failed a call, in nanoseconds since 1970; 0 if it does not.
+	failed atomic.Int64
 }
 
 // newRuntime makes the state of a gateway. What it takes from the pools is taken last, so that nothing can fail after
@@ -85,7 +88,7 @@ type broker struct {
 func newRuntime(ctx caddy.Context, g *Gateway, s *settings) (_ *runtime, err error) {
 	rt := &runtime{
 		settings: s, logger: g.logger, audit: g.logger.Named("audit"), metrics: telemetry.Default(), calls: newGate(),
-		opened:  make(chan struct{}),
+		notices: newNotices(), opened: make(chan struct{}),
 		callers: make(map[string]*platformSettings, len(s.platforms)),
 		brokers: make(map[string]*broker, len(s.backends)), renew: make(chan struct{}, 1), resolved: make(chan struct{}),
 	}
@@ -204,7 +207,9 @@ func (rt *runtime) start(before *runtime) error {
 	rt.background.Go(func() { rt.keepNames(ctx, namesError) })
 	rt.background.Go(func() { rt.reportMissing(ctx) })
 	rt.catalogs.run(ctx, &rt.background)
+	rt.metrics.Expect(rt.name)
 	newUnfinished(rt).run(ctx, &rt.background)
+	rt.countProgress(ctx, &rt.background)
 	rt.started.Store(true)
 	rt.openOnce.Do(func() { close(rt.opened) })
 	return nil

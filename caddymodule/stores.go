@@ -211,6 +211,9 @@ func (s *sharedStore) options() routing.LedgerOptions {
 			rt := s.observer.Load()
 			rt.metrics.StoreCommitRetry(rt.name)
 		},
+		ObserveRetry: func(ctx context.Context, retry routing.Retry) (context.Context, func(error)) {
+			return s.observer.Load().observeRetry(ctx, retry)
+		},
 		OnDrop: func() { s.givenUp.note(s.observer.Load().logger, time.Now()) },
 		OnStuck: func(key routing.Key, err error) {
 			s.observer.Load().logger.Error("an outcome cannot be recorded because of the record itself; it is kept and tried "+

@@ -20,6 +20,12 @@ func (p *ownPoll) attributes() []attribute.KeyValue {
 		telemetry.KeyInstanceID.String(string(p.entry.Call.Key.Instance)),
 		telemetry.KeyRequestIdentity.String(p.requestIdentity),
 	}
+	if service := p.entry.Call.Service; service != "" {
+		attributes = append(attributes, telemetry.KeyServiceID.String(string(service)))
+	}
+	if plan := p.entry.Call.Plan; plan != "" {
+		attributes = append(attributes, telemetry.KeyPlanID.String(string(plan)))
+	}
 	if binding := p.entry.Call.Key.Binding; binding != "" {
 		attributes = append(attributes, telemetry.KeyBindingID.String(string(binding)))
 	}

@@ -36,7 +36,7 @@ func closeCreate(old *Record, call *Call, decision *Decision, outcome Outcome, n
 		// platform's polls, the gateway's own poll settles the record.
 		renamed := record.State == Creating && outcome.Operation != "" && outcome.Operation != record.Op.Operation
 		if record.State == Claimed || record.State == Deleting || renamed {
-			record.accept(Creating, decision.operation(KindCreate, outcome))
+			record.accept(Creating, decision.operation(KindCreate, outcome), now)
 		}
 		record.Seen = true
 	case ClassExists:

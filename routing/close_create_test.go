@@ -30,7 +30,9 @@ func state(s routing.State) edit { return func(r *routing.Record) { r.State = s 
 // accepted is the operation of outcomeAccepted.
 func accepted(kind routing.Kind, plan routing.PlanID) edit {
 	return func(r *routing.Record) {
-		r.Op = routing.Op{Seq: r.Op.Seq + 1, Kind: kind, Operation: "op-t", Plan: plan, Trace: "trace-t"}
+		r.Op = routing.Op{
+			Seq: r.Op.Seq + 1, Kind: kind, Operation: "op-t", Plan: plan, Trace: "trace-t", Began: now,
+		}
 	}
 }
 

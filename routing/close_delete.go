@@ -56,7 +56,7 @@ func closeDeleting(old *Record, call *Call, decision *Decision, outcome Outcome,
 	if old == nil {
 		record := rewrite(call, decision, now)
 		record.Sent = true
-		record.accept(Deleting, op)
+		record.accept(Deleting, op, now)
 		record.end(call.Token, KindDelete, now)
 		return record
 	}
@@ -77,7 +77,7 @@ func closeDeleting(old *Record, call *Call, decision *Decision, outcome Outcome,
 	if entry.Final && !entry.Voided {
 		record.endOvertaken(now)
 	}
-	record.accept(Deleting, op)
+	record.accept(Deleting, op, now)
 	record.NeverCreated = false
 	record.end(call.Token, KindDelete, now)
 	return record

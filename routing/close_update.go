@@ -39,7 +39,7 @@ func closeUpdate(old *Record, call *Call, decision *Decision, outcome Outcome, n
 	record.revive()
 	record.Seen, record.Sent, record.Adopting = true, true, false
 	if outcome.Class == ClassAccepted {
-		record.accept(Updating, decision.operation(KindUpdate, outcome))
+		record.accept(Updating, decision.operation(KindUpdate, outcome), now)
 		return record
 	}
 	if decision.Plan != "" {
@@ -85,7 +85,7 @@ func closeAdopt(old *Record, call *Call, decision *Decision, outcome Outcome, no
 	case ClassAccepted:
 		record := settleAdopting(old, call, now)
 		if !call.onBinding() && record.State == Ready {
-			record.accept(Updating, decision.operation(KindUpdate, outcome))
+			record.accept(Updating, decision.operation(KindUpdate, outcome), now)
 		}
 		return record
 	default:

@@ -45,6 +45,8 @@ type LedgerOptions struct {
 	QueueCapacity int
 	// OnRetry is called for each attempt to write an outcome in the background.
 	OnRetry func()
+	// ObserveRetry, where set, is called before each of those attempts, and what it returns after it, as an Observer.
+	ObserveRetry func(context.Context, Retry) (context.Context, func(err error))
 	// OnDrop is called for each outcome that is given up.
 	OnDrop func()
 	// OnStuck is called, once for each outcome, when it cannot be written because of the record itself: a newer gateway

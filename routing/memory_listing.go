@@ -30,7 +30,7 @@ func (m *MemoryStore) List(ctx context.Context, _ string, _ int) (page []Listed,
 
 // Unfinished implements Store.
 func (m *MemoryStore) Unfinished(ctx context.Context, age time.Duration, limit int) (keys []Key, err error) {
-	ctx, done := m.observe.Start(ctx, StoreUnfinished)
+	ctx, done := m.observe.Start(ctx, UnfinishedName(age))
 	defer func() { done(err) }()
 
 	m.mu.Lock()

@@ -1,6 +1,9 @@
 package routing
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // The names by which an Observer hears of the calls of a Store.
 const (
@@ -10,9 +13,19 @@ const (
 	StoreSwapDocument = "swap_document"
 	StoreList         = "list"
 	StoreUnfinished   = "unfinished"
+	StoreInProgress   = "in_progress"
 	StoreMark         = "mark"
 	StoreUnmarked     = "unmarked"
 )
+
+// UnfinishedName is the name of a call of Unfinished: what looks for operations of any age only wants to know what is
+// in progress.
+func UnfinishedName(age time.Duration) string {
+	if age <= 0 {
+		return StoreInProgress
+	}
+	return StoreUnfinished
+}
 
 // An Observer is told of each round trip to a store: it is called before one, with the name of the operation, and what
 // it returns is called after it, with the error of the call. A swap that found other records than it expected is no

@@ -36,11 +36,29 @@ type commit struct {
 	until time.Time
 }
 
+// Retry is an outcome that is about to be written once more.
+type Retry struct {
+	Key      Key
+	Platform PlatformID
+	Backend  BackendID
+	Kind     Kind
+	// Trace is the W3C traceparent of the call's span.
+	Trace string
+}
+
+func (c commit) retry() Retry {
+	return Retry{
+		Key: c.entry.Call.Key, Platform: c.entry.Call.Platform, Backend: c.entry.Decision.Backend,
+		Kind: c.entry.Call.Kind, Trace: c.outcome.Trace,
+	}
+}
+
 // queue writes outcomes in the background that could not be written at once. Outcomes may be written in any order and
 // more than once, so one worker with a back-off is enough. The worker lives only while something waits.
 type queue struct {
 	write    func(context.Context, commit) error
 	onRetry  func()
+	observe  func(context.Context, Retry) (context.Context, func(error))
 	onDrop   func()
 	onStuck  func(Key, error)
 	capacity int
@@ -70,6 +88,9 @@ func (q *queue) init(options LedgerOptions, write func(context.Context, commit) 
 	}
 	if q.onStuck = options.OnStuck; q.onStuck == nil {
 		q.onStuck = func(Key, error) {}
+	}
+	if q.observe = options.ObserveRetry; q.observe == nil {
+		q.observe = func(ctx context.Context, _ Retry) (context.Context, func(error)) { return ctx, func(error) {} }
 	}
 	q.stop = make(chan struct{})
 	q.added = make(chan struct{}, 1)
@@ -208,7 +229,9 @@ func (q *queue) writeAll(ctx context.Context, stop <-chan struct{}) progress {
 		}
 		q.onRetry()
 		attempt, cancel := context.WithTimeout(ctx, commitTimeout)
+		attempt, finish := q.observe(attempt, c.retry())
 		err := q.write(attempt, c)
+		finish(err)
 		cancel()
 		switch {
 		case err == nil:

@@ -97,6 +97,8 @@ type Op struct {
 	SpelledPlan PlanID `json:"spelled_plan,omitempty"`
 	// Trace is the W3C traceparent of the span that began the operation, for links.
 	Trace string `json:"trace,omitempty"`
+	// Began is when the backend was known to be at it; 0 in what an earlier version wrote.
+	Began Moment `json:"began_at,omitempty"`
 	// Voided marks a deletion that a create or an update overtook: its success does not end the record.
 	Voided bool `json:"voided,omitempty"`
 	// PolledAt is when the operation was polled last, as far as that was noted: not every poll is.
@@ -283,8 +285,8 @@ func (r *Record) revive() {
 }
 
 // accept notes an operation that the backend accepted with a 202.
-func (r *Record) accept(state State, op Op) {
-	op.Seq = r.Op.Seq + 1
+func (r *Record) accept(state State, op Op, now Moment) {
+	op.Seq, op.Began = r.Op.Seq+1, now
 	r.State = state
 	r.Op = op
 }

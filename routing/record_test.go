@@ -22,7 +22,8 @@ func fullRecord() *routing.Record {
 		SpelledService: "ss", SpelledPlan: "sp", Life: "l",
 		ParentLife: "pa", Rev: 1 << 60, State: routing.Deleting, Seen: true, Sent: true, Adopting: true, NeverCreated: true,
 		Op: routing.Op{
-			Seq: 4, Kind: routing.KindDelete, Operation: "<o> & \u2028", Plan: "op", SpelledPlan: "so", Trace: "tr", Voided: true,
+			Seq: 4, Kind: routing.KindDelete, Operation: "<o> & \u2028", Plan: "op", SpelledPlan: "so", Trace: "tr", Began: 11,
+			Voided: true,
 			PolledAt: 10, Polls: 2,
 		},
 		Calls: map[string]routing.Open{

@@ -1,5 +1,5 @@
 // Package otlptest runs a real OTLP receiver for tests. It speaks gRPC and HTTP with protobuf, compressed with gzip or
-// not, on free ports of 127.0.0.1, and is ended with the test. Spans are kept for the test to look at; metrics and logs
+// not, on free ports of 127.0.0.1, and is ended with the test. Spans and metrics are kept for the test to look at; logs
 // are taken and kept as bytes only.
 package otlptest
 
@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"slices"
@@ -15,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	metricsv1 "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
+	metricsdatav1 "go.opentelemetry.io/proto/otlp/metrics/v1"
 	tracev1 "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
@@ -38,7 +41,9 @@ type Receiver struct {
 
 	mu    sync.Mutex
 	spans []Span
-	raw   bytes.Buffer
+	// metrics are the latest of each name.
+	metrics map[string]*metricsdatav1.Metric
+	raw     bytes.Buffer
 	// changed is closed when something came, and replaced.
 	changed chan struct{}
 }
@@ -46,7 +51,7 @@ type Receiver struct {
 // Start starts a receiver that ends with the test.
 func Start(tb testing.TB) *Receiver {
 	tb.Helper()
-	r := &Receiver{changed: make(chan struct{})}
+	r := &Receiver{changed: make(chan struct{}), metrics: make(map[string]*metricsdatav1.Metric)}
 	r.grpcAddress = r.serveGRPC(tb)
 	r.httpAddress = r.serveHTTP(tb)
 	return r
@@ -166,6 +171,39 @@ func (r *Receiver) Await(tb testing.TB, condition func([]Span) bool) []Span {
 	}
 }
 
+// takeMetrics keeps metrics. The caller holds mu.
+func (r *Receiver) takeMetrics(exported *metricsv1.ExportMetricsServiceRequest) {
+	for _, resource := range exported.GetResourceMetrics() {
+		for _, scope := range resource.GetScopeMetrics() {
+			for _, metric := range scope.GetMetrics() {
+				r.metrics[metric.GetName()] = metric
+			}
+		}
+	}
+}
+
+// AwaitMetric waits until a metric of this name came that satisfies the condition, and returns it. Should none ever, the
+// test fails.
+func (r *Receiver) AwaitMetric(tb testing.TB, name string, condition func(*metricsdatav1.Metric) bool) *metricsdatav1.Metric {
+	tb.Helper()
+	deadline := time.NewTimer(awaitDeadline)
+	defer deadline.Stop()
+	for {
+		r.mu.Lock()
+		metric, changed := r.metrics[name], r.changed
+		names := slices.Sorted(maps.Keys(r.metrics))
+		r.mu.Unlock()
+		if metric != nil && condition(metric) {
+			return metric
+		}
+		select {
+		case <-changed:
+		case <-deadline.C:
+			tb.Fatalf("the awaited metric %s did not come; the last was %v, and these came: %v", name, metric, names)
+		}
+	}
+}
+
 func list(spans []Span) string {
 	var b strings.Builder
 	for _, span := range spans {
@@ -191,6 +229,9 @@ func (r *Receiver) take(headers map[string][]string, message proto.Message, span
 	r.raw.Write(encoded)
 	r.raw.WriteByte('\n')
 	r.spans = append(r.spans, flat...)
+	if exported, ok := message.(*metricsv1.ExportMetricsServiceRequest); ok {
+		r.takeMetrics(exported)
+	}
 	close(r.changed)
 	r.changed = make(chan struct{})
 	return nil

@@ -32,7 +32,7 @@ const (
 // ServerAttributes describes a request to the gateway by the semantic conventions for HTTP servers. The route is Route,
 // with the base path before it. Headers and the query are left out: they may hold credentials and operation strings.
 func ServerAttributes(r *http.Request, route string) []attribute.KeyValue {
-	attributes := make([]attribute.KeyValue, 0, 10)
+	attributes := make([]attribute.KeyValue, 0, 24) // with room for those of the gateway
 	attributes = appendMethod(attributes, r.Method)
 	scheme := "http"
 	if r.TLS != nil {
@@ -51,6 +51,9 @@ func ServerAttributes(r *http.Request, route string) []attribute.KeyValue {
 	}
 	return attributes
 }
+
+// ClientAddress is the attribute that says which host a call came from.
+func ClientAddress(address string) attribute.KeyValue { return semconv.ClientAddress(address) }
 
 // ClientAttributes describes a request to a backend by the semantic conventions for HTTP clients: base is the address
 // of the backend, escapedPath what is appended to it. User info and query are left out of url.full.

@@ -9,6 +9,9 @@
 //	osb.catalog.fetch         INTERNAL  a round of the background refresh for one backend
 //	osb.keys.fetch            CLIENT    a fetch of the keys of an issuer of tokens
 //	osb.operation.unpolled    INTERNAL  the gateway's own poll of an operation that no platform polls
+//	osb.outcome.retry         INTERNAL  one more attempt to write down what became of a call, below the call's span
+//
+// Attributes are those of OpenTelemetry's semantic conventions for HTTP and for databases, version 1.43.0, and osb.*.
 //
 // A span's status is Error when the gateway failed its caller: a 5xx on a SERVER span; on a CLIENT span whatever kept
 // the backend or the store from answering, and any status of 400 or more but the 410 that tells that something to be

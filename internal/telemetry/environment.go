@@ -31,6 +31,7 @@ const (
 	envTracesEndpoint = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
 	envSampler        = "OTEL_TRACES_SAMPLER"
 	envSamplerArg     = "OTEL_TRACES_SAMPLER_ARG"
+	envQueueSize      = "OTEL_BSP_MAX_QUEUE_SIZE"
 )
 
 // Enabled tells whether the environment asks for traces: OTEL_TRACES_EXPORTER names an exporter other than "none", or
@@ -53,13 +54,17 @@ func Enabled() bool {
 func variable(name string) string { return strings.TrimSpace(os.Getenv(name)) }
 
 // newPipeline makes a provider from the environment, with its processor and the function that gives up its exports.
-func newPipeline(ctx context.Context) (*sdktrace.TracerProvider, sdktrace.SpanProcessor, func(), error) {
+func newPipeline(
+	ctx context.Context, o tracingOptions,
+) (*sdktrace.TracerProvider, sdktrace.SpanProcessor, func(), error) {
 	exporter, err := autoexport.NewSpanExporter(ctx)
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("making the exporter of traces: %w", err)
 	}
-	abortable := newAbortableExporter(exporter)
-	processor := sdktrace.NewBatchSpanProcessor(abortable)
+	abortable, spans := newAbortableExporter(exporter), newWaitingSpans(o)
+	processor := countingProcessor{
+		sdktrace.NewBatchSpanProcessor(countingExporter{abortable, spans}, sdktrace.WithMaxQueueSize(int(spans.room))), spans,
+	}
 	options := []sdktrace.TracerProviderOption{
 		sdktrace.WithSpanProcessor(processor),
 		sdktrace.WithResource(describeService(ctx)),

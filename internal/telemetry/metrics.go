@@ -45,6 +45,9 @@ type Metrics struct {
 	storeOperations  *prometheus.CounterVec
 	storeDuration    *prometheus.HistogramVec
 	storeRetries     *prometheus.CounterVec
+	spans            *prometheus.CounterVec
+
+	operationsInProgress *operationsCollector
 
 	// The series in use. Resolving one by its labels takes a lock of all its users, and twice the time.
 	requestSeries series[requestKey, timed]
@@ -129,6 +132,9 @@ func NewMetrics() *Metrics {
 			storeBuckets, "gateway", "store", "operation"),
 		storeRetries: counter("store_commit_retries_total",
 			"Outcomes of calls that were written to the store once more.", "gateway"),
+		spans: counter("trace_spans_total",
+			"Ended spans of all gateways of this process: exported, failed or dropped.", "result"),
+		operationsInProgress: newOperationsCollector(),
 	}
 }
 
@@ -160,6 +166,7 @@ func (m *Metrics) collectors() []prometheus.Collector {
 	return []prometheus.Collector{
 		m.requests, m.requestDuration, m.backendRequests, m.backendDuration, m.backendUp, m.backendInFlight,
 		m.breakerOpen, m.tokenExpiry, m.catalogAge, m.catalogOfferings, m.storeOperations, m.storeDuration, m.storeRetries,
+		m.spans, m.operationsInProgress,
 	}
 }
 

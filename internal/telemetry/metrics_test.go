@@ -33,7 +33,11 @@ func countEverything(m *telemetry.Metrics, gateway, backend string) {
 	m.CatalogFetched(gateway, backend, time.Now())
 	m.CatalogOfferings(gateway, 7, 2, 3)
 	m.StoreOperation(gateway, "redis", "swap", 0.001, nil)
+	m.Expect(gateway)
 	m.StoreCommitRetry(gateway)
+	m.OperationsInProgress(gateway, nil, map[telemetry.ProgressLabels]telemetry.InProgress{
+		{Backend: backend, Operation: osb.Provision}: {Count: 1, Oldest: time.Now()},
+	})
 }
 
 func gather(t *testing.T, g prometheus.Gatherer) map[string]*dto.MetricFamily {
@@ -82,6 +86,8 @@ func TestMetricNamesAndLabels(t *testing.T) {
 		"store_operations_total":                 {"gateway", "operation", "result", "store"},
 		"store_operation_duration_seconds":       {"gateway", "operation", "store"},
 		"store_commit_retries_total":             {"gateway"},
+		"operations_in_progress":                 {"backend", "gateway", "operation"},
+		"operations_oldest_age_seconds":          {"backend", "gateway", "operation"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("metrics differ (-want +got):\n%s", diff)

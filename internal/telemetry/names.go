@@ -11,6 +11,9 @@ const SpanKeysFetch = "osb.keys.fetch"
 // SpanUnpolled is the name of the span around the gateway's own poll of an operation that no platform polls.
 const SpanUnpolled = "osb.operation.unpolled"
 
+// SpanRetry is the name of the span around the writing of an outcome that the store did not take at once.
+const SpanRetry = "osb.outcome.retry"
+
 const operations = int(osb.SetState) + 1
 
 var serverSpanNames, backendSpanNames = func() (server, backend [operations]string) {

@@ -149,12 +149,35 @@ func (m *Metrics) resolveStore(key storeKey) timed {
 	}
 }
 
+// Expect has what is counted of a gateway as a whole begin at zero, so that the first event shows as a rise.
+func (m *Metrics) Expect(gateway string) {
+	if m == nil {
+		return
+	}
+	m.storeRetries.WithLabelValues(gateway).Add(0)
+}
+
 // StoreCommitRetry counts an outcome that is written to the store once more.
 func (m *Metrics) StoreCommitRetry(gateway string) {
 	if m == nil {
 		return
 	}
 	m.storeRetries.WithLabelValues(gateway).Inc()
+}
+
+// expectSpans has the series of spans begin at zero, so that the first one that is dropped shows as a rise.
+func (m *Metrics) expectSpans() {
+	for _, result := range []string{spansExported, spansFailed, spansDropped} {
+		m.countSpans(result, 0)
+	}
+}
+
+// countSpans counts spans by what became of them. They belong to the process and to no gateway.
+func (m *Metrics) countSpans(result string, spans int) {
+	if m == nil {
+		return
+	}
+	m.spans.WithLabelValues(result).Add(float64(spans))
 }
 
 // Forget drops the series of a backend that is no longer configured. Call it when the last request to it has ended: one
@@ -205,9 +228,11 @@ func (m *Metrics) forget(gateway, backend string, labels prometheus.Labels) {
 		gauges.DeletePartialMatch(labels)
 	}
 	m.catalogAge.forget(match)
+	m.operationsInProgress.forget(gateway, backend)
 }
 
-// observe counts one, which took so many seconds.
+// observe counts one, which took so many seconds. Counters have no exemplars: where Caddy pushes its metrics over OTLP,
+// the ids in those of counters and of classic buckets are no trace ids to a collector, which then refuses all of it.
 func (t timed) observe(seconds float64, traceID string) {
 	t.count.Inc()
 	if traceID != "" {

@@ -151,11 +151,18 @@ func AddLink(span trace.Span, earlier string) {
 	if earlier == "" || !span.IsRecording() {
 		return
 	}
-	h := carrier{headerTraceparent: {earlier}}
-	ctx := propagation.TraceContext{}.Extract(context.Background(), h)
-	if linked := trace.SpanContextFromContext(ctx); linked.IsValid() {
+	if linked := readTraceparent(earlier); linked.IsValid() {
 		span.AddLink(trace.Link{SpanContext: linked})
 	}
+}
+
+// readTraceparent reads what Traceparent returned. What cannot be read is no valid span context.
+func readTraceparent(text string) trace.SpanContext {
+	if text == "" {
+		return trace.SpanContext{}
+	}
+	ctx := propagation.TraceContext{}.Extract(context.Background(), carrier{headerTraceparent: {text}})
+	return trace.SpanContextFromContext(ctx)
 }
 
 // TraceID returns the id of the trace that a call belongs to: that of the span in ctx, else the one that the caller's

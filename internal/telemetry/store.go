@@ -2,6 +2,8 @@ package telemetry
 
 import (
 	"context"
+	"net"
+	"strconv"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -11,17 +13,21 @@ import (
 
 // ObserveStore returns what the store of a gateway calls before each round trip, with the name of the operation: it
 // begins a span and returns its context, and a function that ends the span and counts the round trip. The store is one
-// of "redis", "file" and "memory". A round trip without a span above it, such as those of the background work, makes
-// one all the same.
+// of "redis", "file" and "memory"; where is what StoreServer says of it. A round trip without a span above it, such as
+// those of the background work, makes one all the same.
 func ObserveStore(
-	t *Tracing, m *Metrics, gateway, store string,
+	t *Tracing, m *Metrics, gateway, store string, where ...attribute.KeyValue,
 ) func(ctx context.Context, operation string) (context.Context, func(err error)) {
 	kind, attributes := describeStore(gateway, store)
+	attributes = append(attributes, where...)
 	return func(ctx context.Context, operation string) (context.Context, func(err error)) {
 		span := noSpan
 		if t.On(ctx) {
-			ctx, span = t.Start(ctx, StoreSpanName(operation), kind, attributes...)
-			span.SetAttributes(semconv.DBOperationName(operation))
+			ctx, span = t.Start(ctx, StoreSpanName(operation), kind)
+			if span.IsRecording() { // most spans of a busy gateway are not sampled, and need nothing made for them
+				span.SetAttributes(attributes...)
+				span.SetAttributes(semconv.DBOperationName(operation))
+			}
 		}
 		start := time.Now()
 		return ctx, func(err error) {
@@ -42,4 +48,18 @@ func describeStore(gateway, store string) (trace.SpanKind, []attribute.KeyValue)
 	return trace.SpanKindInternal, []attribute.KeyValue{
 		KeyGateway.String(gateway), semconv.DBSystemNameKey.String(store),
 	}
+}
+
+// StoreServer describes a database server by the semantic conventions: its address, and the number of the database in
+// it. An address without a port is one at Redis' own.
+func StoreServer(address string, db int) []attribute.KeyValue {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		host, port = address, "6379"
+	}
+	attributes := []attribute.KeyValue{semconv.ServerAddress(host), semconv.DBNamespace(strconv.Itoa(db))}
+	if number, err := strconv.ParseUint(port, 10, 16); err == nil {
+		attributes = append(attributes, semconv.ServerPort(int(number)))
+	}
+	return attributes
 }

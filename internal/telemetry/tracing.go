@@ -14,10 +14,17 @@ import (
 )
 
 // shutdownTimeout bounds a shutdown whose context has no deadline.
-const shutdownTimeout = 10 * time.Second
+const shutdownTimeout = 3 * time.Second
 
 // noSpan is the span of those who make none. It is a value without size, so that it costs nothing.
 var noSpan trace.Span = noop.Span{}
+
+// untracedSpan is the span of work that is not to be traced.
+type untracedSpan struct{ noop.Span }
+
+// Untraced returns a context below which no spans are made: for work that is done again and again, that is no call's, and
+// that would fill a trace viewer with what nobody looks for.
+func Untraced(ctx context.Context) context.Context { return trace.ContextWithSpan(ctx, untracedSpan{}) }
 
 // Tracing makes spans. It is safe for concurrent use. A nil one and one made without NewTracing make spans only below
 // those of others.
@@ -39,13 +46,17 @@ type borrowedTracer struct {
 // NewTracing sets tracing up as the standard OTEL_* variables say: OTLP over gRPC or HTTP, sampler, batches, limits,
 // resource. It dials nothing and does not wait for a collector. Where the variables do not ask for traces (see Enabled)
 // its result makes no spans of its own. The error is that of a variable that names something unknown.
-func NewTracing(ctx context.Context) (*Tracing, error) {
+func NewTracing(ctx context.Context, options ...TracingOption) (*Tracing, error) {
 	t := new(Tracing)
 	if !Enabled() {
 		return t, nil
 	}
+	var o tracingOptions
+	for _, option := range options {
+		option(&o)
+	}
 	var err error
-	if t.provider, t.processor, t.abort, err = newPipeline(ctx); err != nil {
+	if t.provider, t.processor, t.abort, err = newPipeline(ctx, o); err != nil {
 		return nil, err
 	}
 	t.own = newTracer(t.provider)
@@ -79,9 +90,23 @@ func (t *Tracing) Start(
 	}
 }
 
+// StartBelow is Start for work that goes on after a call, maybe in another process: the span's parent is the one that
+// Traceparent returned earlier. It is sampled if that was. Without a parent it is the root of a trace.
+func (t *Tracing) StartBelow(
+	ctx context.Context, parent, name string, kind trace.SpanKind, attributes ...attribute.KeyValue,
+) (context.Context, trace.Span) {
+	if earlier := readTraceparent(parent); earlier.IsValid() {
+		ctx = trace.ContextWithRemoteSpanContext(ctx, earlier)
+	}
+	return t.Start(ctx, name, kind, attributes...)
+}
+
 // tracer finds who makes the next span; nil for nobody.
 func (t *Tracing) tracer(ctx context.Context) trace.Tracer {
 	span := trace.SpanFromContext(ctx)
+	if _, untraced := span.(untracedSpan); untraced {
+		return nil
+	}
 	if c := span.SpanContext(); c.IsValid() && !c.IsRemote() {
 		provider := span.TracerProvider()
 		if sdk, ok := provider.(*sdktrace.TracerProvider); ok {
@@ -114,7 +139,7 @@ func (t *Tracing) borrow(provider *sdktrace.TracerProvider) trace.Tracer {
 }
 
 // Shutdown exports the spans that have ended and releases what NewTracing took. It returns when ctx ends at the latest,
-// ten seconds from now where ctx has no deadline, with the error of ctx; what is not exported by then is lost. Exports
+// three seconds from now where ctx has no deadline, with the error of ctx; what is not exported by then is lost. Exports
 // that fail are told to OpenTelemetry's error handler, as they are before. Spans that are begun later go nowhere.
 // Calling it again does nothing.
 func (t *Tracing) Shutdown(ctx context.Context) error {

@@ -95,7 +95,7 @@ func (p place) names() (routing.Key, error) {
 
 // Unfinished implements routing.Store.
 func (s *Store) Unfinished(ctx context.Context, age time.Duration, limit int) (keys []routing.Key, err error) {
-	err = s.call(ctx, routing.StoreUnfinished, func(_ context.Context, f *file) error {
+	err = s.call(ctx, routing.UnfinishedName(age), func(_ context.Context, f *file) error {
 		return f.view(func(tx *bbolt.Tx) error {
 			now := s.now()
 			latest := binary.BigEndian.AppendUint64(nil, uint64(max(now.Add(-age).UnixMilli(), 0)))

@@ -131,7 +131,7 @@ func parsePosition(cursor string) (position, error) {
 // Unfinished implements routing.Store. Where there are more than limit, it starts at another bucket each time: those
 // that stay unfinished for good must not keep all others out.
 func (s *Store) Unfinished(ctx context.Context, age time.Duration, limit int) (keys []routing.Key, err error) {
-	err = s.call(ctx, routing.StoreUnfinished, func(ctx context.Context) error {
+	err = s.call(ctx, routing.UnfinishedName(age), func(ctx context.Context) error {
 		now, err := s.client.Time(ctx).Result()
 		if err != nil {
 			return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -48,6 +49,7 @@ func RunObserver(t *testing.T, open func(t *testing.T, observe routing.Observer)
 		document, _ := store.ReadDocument(ctx, "d")
 		_, _, _ = store.SwapDocument(ctx, "d", document.Version, []byte("x"))
 		_, _, _ = store.List(ctx, "", 10)
+		_, _ = store.Unfinished(ctx, time.Hour, 10)
 		_, _ = store.Unfinished(ctx, 0, 10)
 		_ = store.Mark(ctx, "identity", false)
 		_, _, _ = store.Unmarked(ctx, "identity")
@@ -56,7 +58,8 @@ func RunObserver(t *testing.T, open func(t *testing.T, observe routing.Observer)
 		t.Helper()
 		var expected []string
 		for _, operation := range []string{
-			"read", "swap", "swap", "read_document", "swap_document", "list", "unfinished", "mark", "unmarked",
+			"read", "swap", "swap", "read_document", "swap_document", "list", "unfinished", "in_progress",
+			"mark", "unmarked",
 		} {
 			expected = append(expected, "begin "+operation, outcome+" "+operation)
 		}

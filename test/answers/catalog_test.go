@@ -43,7 +43,7 @@ func startCatalogs(t *testing.T, lines string, brokers ...*rawBroker) *harness.G
 	for i, b := range brokers {
 		block = append(block, b.backend("b"+strconv.Itoa(i), ""))
 	}
-	return harness.Start(t, harness.Options{Block: strings.Join(block, "\n")})
+	return start(t, harness.Options{Block: strings.Join(block, "\n")})
 }
 
 func testCatalogBytes(t *testing.T) {

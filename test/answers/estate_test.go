@@ -72,7 +72,7 @@ func startEstate(t testing.TB) *estate {
 		one.backend("one", ""),
 		two.backend("two", ""),
 	}, "\n")
-	g := harness.Start(t, harness.Options{Block: block, Site: fmt.Sprintf("respond %q 299", nextHandler)})
+	g := start(t, harness.Options{Block: block, Site: fmt.Sprintf("respond %q 299", nextHandler)})
 	return &estate{Gateway: g, one: one, two: two}
 }
 

@@ -33,7 +33,7 @@ func TestNotReached(t *testing.T) { //nolint:tparallel // the subtests follow on
 		for _, name := range unreached {
 			block = append(block, "backend "+name+" "+addresses[name]+" {\n\t"+lines[name]+"\n}")
 		}
-		g := harness.Start(t, harness.Options{Block: strings.Join(block, "\n"), Directory: directory})
+		g := start(t, harness.Options{Block: strings.Join(block, "\n"), Directory: directory})
 		estates := make(map[string]*estate)
 		for name, broker := range brokers {
 			estates[name] = &estate{Gateway: g, one: broker, two: broker}

@@ -89,12 +89,16 @@ func (r request) text(host string) string {
 // do sends a call and returns the answer and the call's request identity.
 func do(t testing.TB, g *harness.Gateway, r request) (answer, string) {
 	t.Helper()
-	if r.identity == "" {
+	unique := r.identity == ""
+	if unique {
 		r.identity = newIdentity()
 	}
 	a, err := exchange(g, r.method, r.text(host(g)))
 	if err != nil {
 		t.Fatalf("%s %s: %v", r.method, r.target, err)
+	}
+	if unique { // by which its span is found
+		noteTraced(g, r, a)
 	}
 	return a, r.identity
 }

@@ -23,7 +23,7 @@ func TestNotConfigured(t *testing.T) { //nolint:tparallel // the subtests follow
 	one, two := sides(t)
 	directory := t.TempDir()
 	start := func(more ...string) *estate {
-		g := harness.Start(t, harness.Options{Directory: directory, Block: strings.Join(append(more,
+		g := start(t, harness.Options{Directory: directory, Global: "debug", Block: strings.Join(append(more,
 			harness.Platform("main", "unknown_instances forward"), platform(rejectUser, "unknown_instances reject"),
 			one.backend("one", ""),
 		), "\n")})
@@ -68,7 +68,9 @@ func testRemoved(t *testing.T, e *estate) {
 					a := e.refuses(t, c.withHint(id, "gamma-id", "gamma-small").as(user), ownershipUnavailable)
 					identity := a.header.Get("X-Broker-API-Request-Identity")
 					harness.Await(t, "a word to the operator", func() bool {
-						return logged(e.Gateway, `"level":"error"`, "does not name", identity, `"owner":"`+owner+`"`)
+						// Of all these calls the operator is told once at level error, and of each at level debug.
+						return logged(e.Gateway, "does not name", identity, `"owner":"`+owner+`"`) &&
+							logged(e.Gateway, `"level":"error"`, "does not name", `"owner":"`+owner+`"`)
 					})
 				}
 			})
@@ -81,7 +83,7 @@ func TestStoreTrouble(t *testing.T) { //nolint:tparallel // the subtests follow 
 	t.Parallel()
 	redis := redistest.Start(t)
 	one, two := sides(t)
-	g := harness.Start(t, harness.Options{Block: strings.Join([]string{
+	g := start(t, harness.Options{Block: strings.Join([]string{
 		"store redis {\n\taddress " + redis.Addr + "\n}",
 		harness.Platform("main", "unknown_instances forward"), platform(rejectUser, "unknown_instances reject"),
 		one.backend("one", ""), two.backend("two", ""),
@@ -156,7 +158,7 @@ func TestUnready(t *testing.T) {
 				}
 			}
 		})
-		g := harness.Start(t, harness.Options{Block: strings.Join([]string{
+		g := start(t, harness.Options{Block: strings.Join([]string{
 			"store redis {\n\taddress " + listener + "\n\ttimeout 50ms\n}",
 			harness.Platform("main", ""), one.backend("one", ""), two.backend("two", ""),
 		}, "\n")})
@@ -194,7 +196,7 @@ func TestUnready(t *testing.T) {
 		t.Parallel()
 		one, two := sides(t)
 		two.on("/v2/catalog", says(reply("503 Service Unavailable", "", "")))
-		g := harness.Start(t, harness.Options{Block: strings.Join([]string{
+		g := start(t, harness.Options{Block: strings.Join([]string{
 			"store memory", harness.Platform("main", ""), one.backend("one", ""), two.backend("two", ""),
 		}, "\n")})
 		e := &estate{Gateway: g, one: one, two: two}

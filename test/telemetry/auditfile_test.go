@@ -43,9 +43,9 @@ func TestAuditFile(t *testing.T) {
 }
 
 // documentedOptions reads an example of global options, without the braces around them.
-func documentedOptions(t *testing.T, name string) string {
+func documentedOptions(t testing.TB, name string) string {
 	t.Helper()
-	document, err := os.ReadFile(filepath.Join(harness.Root(), "docs", "tracing-and-metrics.md"))
+	document, err := os.ReadFile(filepath.Join(harness.Root(), "docs", "observability.md"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,6 +52,13 @@ func TestExporterDown(t *testing.T) {
 				for n := range 100 {
 					provision(fmt.Sprintf("instance-%d", n), "db", "sync").do(t, gateway)
 				}
+				// What is lost is counted: refused at once, or dropped behind a batch that nobody takes.
+				lost := map[bool]string{false: "failed", true: "dropped"}[silent]
+				harness.Await(t, "lost spans to be counted", func() bool {
+					list := scrape(t, gateway)
+					return list.value(t, "trace_spans_total", "result", lost) > 0 &&
+						list.value(t, "trace_spans_total", "result", "exported") == 0
+				})
 				gateway.Stop(t)
 				if code := gateway.AwaitEnd(t); code != 0 {
 					t.Errorf("exit code: got %d, want 0", code)

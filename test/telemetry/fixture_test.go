@@ -48,6 +48,12 @@ func redisStore(t testing.TB) string {
 	return redisStoreAt(redistest.Shared(t).Addr, prefix)
 }
 
+// sharedRedis is the address of the Redis that the tests share.
+func sharedRedis(t testing.TB) string {
+	t.Helper()
+	return redistest.Shared(t).Addr
+}
+
 func redisStoreAt(address, prefix string) string {
 	return fmt.Sprintf("store redis {\n\taddress %s\n\tkey_prefix %s\n\ttimeout 5s\n}\n", address, prefix)
 }

@@ -33,6 +33,8 @@ var metricLabels = map[string]string{
 	"store_operation_duration_seconds_sum":    "gateway operation store",
 	"store_operation_duration_seconds_count":  "gateway operation store",
 	"store_commit_retries_total":              "gateway",
+	"operations_in_progress":                  "backend gateway operation",
+	"operations_oldest_age_seconds":           "backend gateway operation",
 }
 
 // TestMetrics makes known calls and looks for their traces in the metrics, at both places where they can be had.
@@ -70,6 +72,9 @@ func TestMetrics(t *testing.T) {
 	// A call is counted when it was answered, a moment after the platform has the answer.
 	harness.Await(t, "the last call to be counted", func() bool {
 		return scrape(t, gateway).value(t, "requests_total", "operation", "provision", "code", "400") == 1
+	})
+	harness.Await(t, "the operation in progress to be counted", func() bool {
+		return scrape(t, gateway).value(t, "operations_in_progress", "backend", "pg", "operation", "provision") == 1
 	})
 	for place, list := range map[string]samples{"admin": scrape(t, gateway), "site": scrapeSite(t, gateway)} {
 		checkLabels(t, place, list)

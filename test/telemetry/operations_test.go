@@ -2,6 +2,7 @@ package telemetry_test
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -11,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/osb-gateway/caddy-osb-gateway/internal/otlptest"
+	"github.com/osb-gateway/caddy-osb-gateway/internal/redistest"
 	"github.com/osb-gateway/caddy-osb-gateway/test/harness"
 )
 
@@ -102,11 +104,18 @@ func TestEveryOperationIsTraced(t *testing.T) {
 	for _, test := range []struct {
 		protocol otlptest.Protocol
 		store    func(testing.TB) string
-		system   string
 		kind     otlptest.Kind
+		// described is what the spans of the store say of it.
+		described map[string]any
 	}{
-		{otlptest.GRPC, redisStore, "redis", otlptest.KindClient},
-		{otlptest.HTTP, func(testing.TB) string { return "store file" }, "bbolt", otlptest.KindInternal},
+		{otlptest.GRPC, redisStore, otlptest.KindClient, map[string]any{
+			"db.system.name": "redis", "db.namespace": "0", "server.address": "127.0.0.1",
+			"server.port": port(t, "http://"+redistest.Shared(t).Addr),
+		}},
+		{
+			otlptest.HTTP, func(testing.TB) string { return "store file" }, otlptest.KindInternal,
+			map[string]any{"db.system.name": "bbolt"},
+		},
 	} {
 		t.Run(string(test.protocol), func(t *testing.T) {
 			t.Parallel()
@@ -132,7 +141,7 @@ func TestEveryOperationIsTraced(t *testing.T) {
 			spans := awaitCalls(t, receiver, untraced...)
 			for _, c := range calls {
 				checkServerSpan(t, gateway, spans, c)
-				checkStoreSpans(t, spans, c, test.system, test.kind)
+				checkStoreSpans(t, spans, c, test.described, test.kind)
 				if c.operation != "catalog" {
 					checkBackendSpan(t, broker, spans, c)
 				}
@@ -152,10 +161,12 @@ func checkServerSpan(t *testing.T, g *harness.Gateway, spans []otlptest.Span, c 
 		"osb.async":           c.status == http.StatusAccepted,
 		"http.request.method": c.Method, "http.response.status_code": int64(c.status), "http.route": c.route,
 		"url.scheme": "http", "url.path": path, "server.address": "127.0.0.1", "server.port": port(t, g.URL),
-		"network.protocol.version": "1.1", "user_agent.original": "Go-http-client/1.1",
+		"network.protocol.version": "1.1", "user_agent.original": "Go-http-client/1.1", "client.address": "127.0.0.1",
 	}
 	if c.operation != "catalog" {
 		want["osb.backend"], want["osb.instance_id"] = "pg", crnDecoded
+		// Whatever the call does not name is known from the record.
+		want["osb.service_id"], want["osb.plan_id"] = "db", "db-async"
 	}
 	if c.binding {
 		want["osb.binding_id"] = "binding-1"
@@ -183,7 +194,9 @@ func checkServerSpan(t *testing.T, g *harness.Gateway, spans []otlptest.Span, c 
 
 // checkStoreSpans expects children for the round trips to the store. What changes something is written there; what is
 // read may be known without it.
-func checkStoreSpans(t *testing.T, spans []otlptest.Span, c tracedCall, system string, kind otlptest.Kind) {
+func checkStoreSpans(
+	t *testing.T, spans []otlptest.Span, c tracedCall, described map[string]any, kind otlptest.Kind,
+) {
 	t.Helper()
 	server, _ := serverSpan(spans, c.call)
 	count := make(map[string]int)
@@ -193,7 +206,8 @@ func checkStoreSpans(t *testing.T, spans []otlptest.Span, c tracedCall, system s
 			continue
 		}
 		count[operation]++
-		want := map[string]any{"osb.gateway": "traced", "db.system.name": system, "db.operation.name": operation}
+		want := map[string]any{"osb.gateway": "traced", "db.operation.name": operation}
+		maps.Copy(want, described)
 		if diff := cmp.Diff(want, span.Attributes); diff != "" || span.Kind != kind {
 			t.Errorf("%s: %s is of kind %s, want %s; attributes (-want +got):\n%s",
 				c.identity(), span.Name, span.Kind, kind, diff)

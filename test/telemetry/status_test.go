@@ -150,7 +150,7 @@ func TestUnauthenticatedCallIsTraced(t *testing.T) {
 			"http.request.method": "PUT", "http.response.status_code": int64(401), "http.route": instanceRoute,
 			"url.scheme": "http", "url.path": "/v2/service_instances/there", "server.address": "127.0.0.1",
 			"server.port": port(t, gateway.URL), "network.protocol.version": "1.1",
-			"user_agent.original": "Go-http-client/1.1",
+			"user_agent.original": "Go-http-client/1.1", "client.address": "127.0.0.1",
 		}
 		if diff := cmp.Diff(want, span.Attributes); diff != "" {
 			t.Errorf("%s: attributes differ (-want +got):\n%s", name, diff)
