@@ -63,7 +63,7 @@ fuzz: ## run every fuzz target for FUZZTIME, one after the other
 .PHONY: bench
 bench: redis ## measure the gateway beside reverse_proxy and respond (docs/testing.md)
 	BENCH_ROUNDS='$(BENCH_ROUNDS)' BENCH_LENGTH='$(BENCH_LENGTH)' \
-		$(GO) test -run '^$$' -bench '$(COMPARE)' -benchtime 1x -timeout 60m ./test/bench
+		$(GO) test -run '^$$' -bench '$(COMPARE)' -benchtime 1x -timeout 60m ./test/bench ./test/telemetry
 
 .PHONY: microbench
 microbench: ## run the benchmarks BENCH of the packages, COUNT times each, and summarise them

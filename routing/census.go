@@ -44,8 +44,8 @@ type Census struct {
 	Owners []OwnerCount
 	// OtherOwners counts records of more pairs of platform and backend than are told apart.
 	OtherOwners int
-	// Plans counts live instances by plan and platform, if CensusOptions.Plans says so. The plan of a record is advice: after an update
-	// that the gateway did not see it may be an earlier one.
+	// Plans counts live instances by plan and platform, if CensusOptions.Plans says so. The plan of a record is advice:
+	// after an update that the gateway did not see it may be an earlier one.
 	Plans map[PlanOf]int
 	// Strays are records that name other backends which may hold an instance of the same id.
 	Strays Findings[StrayFinding]

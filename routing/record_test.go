@@ -23,7 +23,7 @@ func fullRecord() *routing.Record {
 		ParentLife: "pa", Rev: 1 << 60, State: routing.Deleting, Seen: true, Sent: true, Adopting: true, NeverCreated: true,
 		Op: routing.Op{
 			Seq: 4, Kind: routing.KindDelete, Operation: "<o> & \u2028", Plan: "op", SpelledPlan: "so", Trace: "tr", Began: 11,
-			Voided: true,
+			Voided:   true,
 			PolledAt: 10, Polls: 2,
 		},
 		Calls: map[string]routing.Open{

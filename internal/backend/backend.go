@@ -78,11 +78,11 @@ type Backend struct {
 	transport        http.RoundTripper
 	mark             func() string
 	// gateways are those that the last good catalog came from.
-	gateways atomic.Pointer[[]string]
-	direct           *direct // nil where everything takes the transport
-	maxInFlight      int64
-	inFlight         atomic.Int64
-	breaker          breaker
+	gateways    atomic.Pointer[[]string]
+	direct      *direct // nil where everything takes the transport
+	maxInFlight int64
+	inFlight    atomic.Int64
+	breaker     breaker
 }
 
 // New checks a configuration and returns its backend. It dials nothing. The error joins everything that is wrong and

@@ -73,8 +73,8 @@ func TestMisbehaviour(t *testing.T) {
 		kept.backend("kept", ""),
 	}, "\n")})
 	estates := map[string]*estate{
-		"":                   {Gateway: g, one: one, two: hasty},
-		" without transport": {Gateway: g, one: plain, two: plainHasty},
+		"":                  {Gateway: g, one: one, two: hasty},
+		"without transport": {Gateway: g, one: plain, two: plainHasty},
 	}
 	t.Run("kept connection", func(t *testing.T) { testKeptConnection(t, &estate{Gateway: g, one: kept, two: hasty}) })
 	number := 0
@@ -86,7 +86,7 @@ func TestMisbehaviour(t *testing.T) {
 			for way, e := range estates {
 				number++
 				id := fmt.Sprintf("m%d-", number)
-				t.Run(m.name+" on "+c.name+way, func(t *testing.T) {
+				t.Run(strings.TrimSpace(m.name+" on "+c.name+" "+way), func(t *testing.T) {
 					t.Parallel()
 					m.try(t, e, c, id)
 				})
