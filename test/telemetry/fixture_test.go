@@ -25,12 +25,12 @@ func catalog(name string) []byte {
 		"instances_retrievable": true, "bindings_retrievable": true, "allow_context_updates": true,
 		"dashboard_client": {"id": "dashboard-%[1]s", "secret": %[2]q, "redirect_uri": "https://dashboard.example.com"},
 		"plans": [
-			{"id": "%[1]s-sync", "name": "sync", "description": "At once."},
-			{"id": "%[1]s-async", "name": "async", "description": "Later.",
+			{"id": "%[1]s-sync", "name": "sync", "description": "At once.", "free": true, "bindable": true},
+			{"id": "%[1]s-async", "name": "async", "description": "Later.", "free": true, "bindable": true,
 				"metadata": {"samplebroker": {"async": true, "async_bindings": true, "polls": 1}}},
-			{"id": "%[1]s-slow", "name": "slow", "description": "Much later.",
+			{"id": "%[1]s-slow", "name": "slow", "description": "Much later.", "free": true, "bindable": true,
 				"metadata": {"samplebroker": {"async": true, "async_bindings": true, "polls": 3}}},
-			{"id": "%[1]s-rotatable", "name": "rotatable", "description": "With rotation.", "binding_rotatable": true}
+			{"id": "%[1]s-rotatable", "name": "rotatable", "description": "With rotation.", "free": true, "bindable": true, "binding_rotatable": true}
 		]
 	}]}`, name, dashboardSecret)
 }

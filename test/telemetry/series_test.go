@@ -193,7 +193,8 @@ func sendOdd(t *testing.T, g *harness.Gateway, n int) {
 	g.Do(t, c.Request)
 }
 
-// awaitSettled waits until so many calls were counted, and returns the scrape.
+// awaitSettled waits until so many calls were counted, and operations in progress too, which is done a moment after the
+// start. It returns the scrape.
 func awaitSettled(t *testing.T, g *harness.Gateway, calls int) samples {
 	t.Helper()
 	var list samples
@@ -205,7 +206,7 @@ func awaitSettled(t *testing.T, g *harness.Gateway, calls int) samples {
 				counted += s.value
 			}
 		}
-		return int(counted) == calls
+		return int(counted) == calls && list.count("operations_in_progress") > 0
 	})
 	return list
 }
