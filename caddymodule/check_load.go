@@ -13,7 +13,7 @@ import (
 // come. Handlers of one gateway are there once.
 func gatewaysIn(config []byte) ([]*Gateway, error) {
 	var found []json.RawMessage
-	if err := findHandlers(config, &found); err != nil {
+	if err := findHandlers(caddy.RemoveMetaFields(config), &found); err != nil { // Caddy takes the @id of objects away
 		return nil, fmt.Errorf("reading the configuration: %w", err)
 	}
 	var gateways []*Gateway

@@ -29,6 +29,7 @@ func TestGatewaysIn(t *testing.T) {
 		{"OtherSpelling", `[` + one + `, {"store": {"kind": "memory"}, "handler": "osb_gateway", "name": "one"}]`, []string{"one"}, ""},
 		{"Contradiction", `[` + one + `, {"handler": "osb_gateway", "name": "one"}]`, nil, `osb_gateway "one" is there twice`},
 		{"Default", `[{"handler": "osb_gateway"}, {"handler": "osb_gateway", "name": "default"}]`, nil, `"default" is there twice`},
+		{"Tagged", `[{"@id": "gw", "handler": "osb_gateway", "name": "one", "backends": [{"name": "x", "@id": "b"}]}]`, []string{"one"}, ""},
 		{"Unknown", `[{"handler": "osb_gateway", "nane": "x"}]`, nil, `unknown field "nane"`},
 		{"None", `{"apps": {"http": {"handler": "other"}}}`, nil, "the configuration has no osb_gateway"},
 		{"Word", `{"apps": "osb_gateway", "handler": 3}`, nil, "the configuration has no osb_gateway"},
