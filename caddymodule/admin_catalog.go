@@ -124,8 +124,10 @@ type listedBackend struct {
 	Plans       int `json:"plans"`
 	Quarantined int `json:"quarantined"`
 	Warned      int `json:"warned"`
-	// Known is every id that the backend ever published, where that was asked for.
-	Known *catalogmerge.Known `json:"known,omitempty"`
+	// Known is every id that the backend ever published, where that was asked for, and Exposures is which of them platforms
+	// did not always see as they are.
+	Known     *catalogmerge.Known     `json:"known,omitempty"`
+	Exposures *catalogmerge.Exposures `json:"exposures,omitempty"`
 }
 
 // adminBackends tells how the backends and their catalogs do.
@@ -163,7 +165,7 @@ func (rt *runtime) listBackends(known bool) []listedBackend {
 		}
 		view.Quarantined, view.Warned = countOfferings(problems[id])
 		if known && held != nil {
-			view.Known = &held.Known
+			view.Known, view.Exposures = &held.Known, held.Known.Exposures()
 		}
 		listed[i] = view
 	}

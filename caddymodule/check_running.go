@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 
 	"github.com/osb-gateway/caddy-osb-gateway/catalogmerge"
 )
@@ -44,17 +43,37 @@ func askRunning(ctx context.Context, client *adminClient, gateway string) (*runn
 }
 
 // earlier returns what the running gateway knows of the backends of a configuration, by the names that they have there.
-// With it the ids that namespace_ids makes, and who has the older right to an id, come out as they would.
+// With it the ids that namespace_ids makes, and who has the older right to an id, come out as they would. As in the
+// registry of names, what a backend is called now counts before what another one was called formerly.
 func (g *runningGateway) earlier(backends []*backendSettings) map[string]*catalogmerge.Copy {
 	copies := make(map[string]*catalogmerge.Copy)
-	for _, b := range backends {
-		names := append([]string{b.name}, b.formerly...)
+	taken := make(map[string]bool)
+	claim := func(b *backendSettings, name string) {
+		if copies[b.name] != nil || taken[name] {
+			return
+		}
 		for _, known := range g.backends.Backends {
-			if known.Known != nil && slices.Contains(names, known.Name) {
-				copies[b.name] = &catalogmerge.Copy{Backend: string(known.ID), Known: *known.Known}
-				break
+			if known.Name == name && known.Known != nil {
+				copies[b.name], taken[name] = known.copy(), true
 			}
 		}
 	}
+	for _, b := range backends {
+		claim(b, b.name)
+	}
+	for _, b := range backends {
+		for _, former := range b.formerly {
+			claim(b, former)
+		}
+	}
 	return copies
+}
+
+// copy returns a copy of the backend's catalog without offerings, which knows what the backend ever published.
+func (b *listedBackend) copy() *catalogmerge.Copy {
+	known := *b.Known
+	if b.Exposures != nil {
+		known.AddExposures(b.Exposures)
+	}
+	return &catalogmerge.Copy{Backend: string(b.ID), Known: known}
 }

@@ -1,7 +1,9 @@
 package caddymodule_test
 
 import (
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -244,6 +246,37 @@ func TestCheckAgainstRunning(t *testing.T) {
 	s.mustLoad(t, s.config("store memory\n"+platformBlock+b.block("one", "namespace_ids")+other.block("two", "")))
 	if said, err = check(renamed); err != nil {
 		t.Errorf("a renamed backend: %v\n%s", err, said)
+	}
+	wantLines(t, said, "platforms notice nothing")
+}
+
+// TestCheckAgainstMappedRights: who has the older right to a dashboard client has it in the check too, although its ids
+// were never published as they are.
+func TestCheckAgainstMappedRights(t *testing.T) {
+	serve := func(name string) string {
+		catalog := catalogOf(strings.Replace(offering(name, "small"), `{`,
+			`{"dashboard_client": {"id": "client", "secret": "s", "redirect_uri": "https://example.com"}, `, 1))
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, catalog) }))
+		t.Cleanup(server.Close)
+		return server.URL
+	}
+	older := "backend older " + serve("older") + " {\n\tnamespace_ids\n}\n"
+	newer := "backend newer " + serve("newer") + " {\n\tnamespace_ids\n}\n"
+	s := startServer(t)
+	a := startAdmin(t)
+	s.mustLoad(t, s.config("store memory\n"+platformBlock+older))
+	s.call(t, http.StatusOK, "GET", "/v2/catalog", "")
+	block := "store memory\n" + platformBlock + newer + older
+	s.mustLoad(t, s.config(block))
+	await(t, "both catalogs", func() bool {
+		_, answer, err := try(s.address, "GET", "/v2/catalog", "")
+		_, problems := a.ask(t, http.StatusOK, "GET", "/osb_gateway/catalog/problems")
+		return err == nil && strings.Contains(answer, "older") && strings.Contains(problems, "duplicate_dashboard_client_id")
+	})
+	said, err := operate(t, "check", "--config", writeCaddyfile(t, block), "--adapter", "caddyfile", "--against", "running",
+		"--address", strings.TrimPrefix(a.url, "http://"))
+	if err == nil || err.Error() != "hard problems: 1" {
+		t.Errorf("got the error %v", err)
 	}
 	wantLines(t, said, "platforms notice nothing")
 }

@@ -49,7 +49,7 @@ func (c *Copy) Encode() ([]byte, error) {
 		{"known", c.Known},
 		{"problems", problems},
 	}
-	if x := c.Known.exposures(); x != nil {
+	if x := c.Known.Exposures(); x != nil {
 		fields = append(fields, encodedField{exposuresField, x})
 	}
 	fields = slices.Grow(fields, len(c.Unknown))
@@ -117,11 +117,11 @@ func decodeCopy(data []byte) (*Copy, error) {
 		}
 	}
 	if value, ok := values[exposuresField]; ok {
-		var x encodedExposures
+		var x Exposures
 		if err := json.Unmarshal(value, &x); err != nil {
 			return nil, fmt.Errorf("reading %s: %w", exposuresField, err)
 		}
-		c.Known.addExposures(&x)
+		c.Known.AddExposures(&x)
 		delete(values, exposuresField)
 	}
 	if len(values) > 0 {

@@ -4,26 +4,27 @@ package catalogmerge
 // which do not know it carry it along.
 const exposuresField = "exposures"
 
-// encodedExposures is how a copy holds that. Ids without an entry were shown as they are.
-type encodedExposures struct {
-	Offerings map[string]encodedExposure `json:"offerings,omitempty"`
-	Plans     map[string]Exposure        `json:"plans,omitempty"`
+// Exposures is how a copy holds that. Ids without an entry were shown as they are.
+type Exposures struct {
+	Offerings map[string]OfferingExposure `json:"offerings,omitempty"`
+	Plans     map[string]Exposure         `json:"plans,omitempty"`
 }
 
-type encodedExposure struct {
+// OfferingExposure is what Exposures has of an offering.
+type OfferingExposure struct {
 	Exposure
 	OwnNames []string `json:"own_names,omitempty"`
 }
 
-// exposures returns what the encoded copy has in the field; nil if there is nothing.
-func (k Known) exposures() *encodedExposures {
-	var x encodedExposures
+// Exposures returns what Known encoded as JSON does not have; nil if there is nothing.
+func (k Known) Exposures() *Exposures {
+	var x Exposures
 	for id, offering := range k.Offerings {
 		if offering.Exposure != (Exposure{}) || len(offering.OwnNames) > 0 {
 			if x.Offerings == nil {
-				x.Offerings = make(map[string]encodedExposure)
+				x.Offerings = make(map[string]OfferingExposure)
 			}
-			x.Offerings[id] = encodedExposure{offering.Exposure, offering.OwnNames}
+			x.Offerings[id] = OfferingExposure{offering.Exposure, offering.OwnNames}
 		}
 	}
 	for id, plan := range k.Plans {
@@ -40,8 +41,8 @@ func (k Known) exposures() *encodedExposures {
 	return &x
 }
 
-// addExposures takes over what the field holds.
-func (k *Known) addExposures(x *encodedExposures) {
+// AddExposures takes over what Exposures returned. Known must be nobody else's yet.
+func (k *Known) AddExposures(x *Exposures) {
 	if k.Offerings == nil {
 		k.Offerings = make(map[string]KnownOffering, len(x.Offerings))
 	}
