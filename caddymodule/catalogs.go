@@ -130,12 +130,13 @@ func (c *catalogs) inherit(before *catalogs) {
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	now := time.Now()
 	for _, entry := range c.entries {
 		if old, ok := known[identify(entry)]; ok {
 			taken := old.copy
 			old.copy = nil
 			entry.knownCatalog = old
-			entry.take(taken)
+			entry.takeAnew(taken, now)
 		}
 		if !sameStore {
 			entry.asked, entry.version, entry.unsaved, entry.goodURL = false, 0, false, ""
@@ -207,6 +208,17 @@ func (e *catalogEntry) take(taken *catalogmerge.Copy) {
 		e.fresh = e.fresh || taken != e.copy
 	}
 	e.copy = taken
+}
+
+// takeAnew makes a copy the backend's that was taken under another configuration. What that did not show, this one shows
+// from now on. The caller holds catalogs.mu.
+func (e *catalogEntry) takeAnew(taken *catalogmerge.Copy, now time.Time) {
+	if taken != nil {
+		learnt := taken.Learn(e.broker.policy, now)
+		e.unsaved = e.unsaved || learnt != taken
+		taken = learnt
+	}
+	e.take(taken)
 }
 
 // name gives the backends their stable ids, which offerings lead to and under which the store keeps copies.

@@ -6,6 +6,22 @@ import (
 	"time"
 )
 
+// Learn returns a copy that knows, besides, that a policy shows its offerings from that time on; c itself if it knew. Who
+// has another policy than before learns it of all backends at one time, so that the order in which they answer gives
+// none of them a right.
+func (c *Copy) Learn(p *Policy, at time.Time) *Copy {
+	l := learner{Known: c.Known, policy: p.orNone(), shared: true}
+	for i := range c.Offerings {
+		l.learn(&c.Offerings[i], stamp(at))
+	}
+	if l.shared {
+		return c
+	}
+	next := *c
+	next.Known = l.Known
+	return &next
+}
+
 // learner notes in Known what a backend published and how platforms see it.
 type learner struct {
 	Known
