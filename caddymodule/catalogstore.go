@@ -54,14 +54,24 @@ func (c *catalogs) recall(ctx context.Context, entry *catalogEntry) {
 	}
 	entry.unsaved = entry.copy != nil && !entry.copy.Same(stored)
 	if stored != nil && (entry.copy == nil || stored.FetchedAt.After(entry.copy.FetchedAt)) {
-		c.adopt(entry, stored)
-		entry.unsaved = false
+		learnt := c.learn(entry, stored)
+		c.adopt(entry, learnt)
+		entry.unsaved = learnt != stored
 	}
 	if entry.copy == nil {
 		entry.broker.suspect.Store(false) // there is nothing to compare with
 	}
 	entry.version = document.Version
 	c.publish()
+}
+
+// learn returns a stored copy that knows how this configuration shows it, which the one that wrote it may not have done:
+// of all backends since this gateway began, as in the first round of fetches.
+func (c *catalogs) learn(entry *catalogEntry, stored *catalogmerge.Copy) *catalogmerge.Copy {
+	if c.began.IsZero() {
+		return stored // nothing is fetched yet either
+	}
+	return stored.Learn(entry.broker.policy, c.began)
 }
 
 // readStored reads the store's copy of a catalog. An error was logged.

@@ -13,6 +13,13 @@ import (
 // TestReloadThatUncoversAClash: of two backends whose offerings have one id as soon as it is published as it is, the one
 // listed first has it from the first moment, whichever is asked or answers first.
 func TestReloadThatUncoversAClash(t *testing.T) {
+	for _, restarts := range []bool{false, true} {
+		t.Run(fmt.Sprintf("restart %t", restarts), func(t *testing.T) { uncoverAClash(t, restarts) })
+	}
+}
+
+func uncoverAClash(t *testing.T, restarts bool) {
+	t.Helper()
 	var held atomic.Bool
 	release := make(chan struct{})
 	serve := func(name string) string {
@@ -32,7 +39,7 @@ func TestReloadThatUncoversAClash(t *testing.T) {
 	urls := []any{serve("one"), serve("two")}
 	s := startServer(t)
 	a := startAdmin(t)
-	const backends = "store memory\n" + platformBlock + "backend one %s {\n\tPOLICY\n}\nbackend two %s {\n\tPOLICY\n}\n"
+	const backends = platformBlock + "backend one %s {\n\tPOLICY\n}\nbackend two %s {\n\tPOLICY\n}\n"
 	block := fmt.Sprintf(backends, urls...)
 	s.mustLoad(t, s.config(strings.ReplaceAll(block, "POLICY", "namespace_ids")))
 	fetched := func(i int) any {
@@ -47,6 +54,9 @@ func TestReloadThatUncoversAClash(t *testing.T) {
 
 	before := []any{fetched(0), fetched(1)}
 	held.Store(true)
+	if restarts {
+		s.stop(t)
+	}
 	s.mustLoad(t, s.config(strings.ReplaceAll(block, "POLICY", "")))
 	want := func(when string) {
 		t.Helper()
