@@ -94,6 +94,7 @@ func (b *breaker) note(trial bool, r result) {
 		return
 	}
 	switch {
+	case trial: // its place is given back, whatever became of the breaker meanwhile
 	case r == answers && !b.isOpen.Load():
 		if b.failed.Load() != 0 {
 			b.failed.Store(0)
@@ -101,7 +102,7 @@ func (b *breaker) note(trial bool, r result) {
 		return
 	case r == silent && !b.isOpen.Load() && int(b.failed.Add(1)) < b.Failures:
 		return
-	case r == neutral && !trial:
+	case r == neutral:
 		return
 	}
 	b.mu.Lock()
@@ -109,11 +110,15 @@ func (b *breaker) note(trial bool, r result) {
 	if trial {
 		b.trying = false
 	}
-	switch wasOpen := b.isOpen.Load(); {
+	wasOpen := b.isOpen.Load()
+	switch {
 	case r == answers:
 		b.failed.Store(0)
 		b.set(false)
-	case r == silent && (trial || !wasOpen):
+	case r != silent, wasOpen && !trial:
+	case !wasOpen && trial && int(b.failed.Add(1)) < b.Failures:
+		// An earlier call was answered late and has closed it, so this one counts as any other does.
+	default:
 		b.until = time.Now().Add(b.Open)
 		b.set(true)
 	}

@@ -173,6 +173,63 @@ func TestBreakerTriesOnce(t *testing.T) {
 	})
 }
 
+// A call from before the breaker opened that is answered late closes it, though another one tries meanwhile. When that
+// ends, however it does, the breaker is as good as new.
+func TestBreakerClosedDuringTrial(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]behaviour{
+		"answered": answering(200), "refused": failing(errRefused), "broken": failing(io.ErrUnexpectedEOF),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				broker, b := newScripted(t, 3, nil)
+				// begin sends a call that ends as it says when it is let go.
+				begin := func(do behaviour) (letGo func()) {
+					gate, ended := make(chan struct{}), make(chan struct{})
+					broker.set(func(r *http.Request) (*http.Response, error) { <-gate; return do(r) })
+					go func() {
+						defer close(ended)
+						_, _ = b.Do(t.Context(), backend.Request{Method: "PUT", Path: "/v2/x", Once: true})
+					}()
+					synctest.Wait()
+					return func() { close(gate); <-ended }
+				}
+				early := begin(answering(200))
+				fail := func() {
+					broker.set(failing(errRefused))
+					for range 3 {
+						_ = call(t, b, "PUT")
+					}
+					refusal(t, call(t, b, "PUT"), backend.ErrOpen)
+				}
+				fail()
+				time.Sleep(10 * time.Second)
+				trial := begin(end)
+				early()
+				if got := b.Status().Breaker; got != backend.BreakerClosed {
+					t.Errorf("after a late answer the breaker is %q", got)
+				}
+				trial()
+				if got := b.Status().Breaker; got != backend.BreakerClosed {
+					t.Errorf("one call after a late answer made the breaker %q", got)
+				}
+
+				broker.set(answering(200))
+				if err := call(t, b, "PUT"); err != nil {
+					t.Errorf("after the trial: %v", err)
+				}
+				fail()
+				time.Sleep(10 * time.Second)
+				broker.set(answering(200))
+				if err := call(t, b, "PUT"); err != nil {
+					t.Errorf("nothing is tried any more: %v", err)
+				}
+			})
+		})
+	}
+}
+
 // What says nothing of the broker does not count, and one answer ends the count.
 func TestBreakerCounts(t *testing.T) {
 	t.Parallel()
