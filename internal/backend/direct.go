@@ -2,6 +2,7 @@ package backend
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -40,9 +41,11 @@ type direct struct {
 }
 
 func newDirect(address string) *direct {
-	if _, _, err := net.SplitHostPort(address); err != nil {
-		address = net.JoinHostPort(strings.Trim(address, "[]"), "80")
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		host, port = strings.Trim(address, "[]"), ""
 	}
+	address = net.JoinHostPort(host, cmp.Or(port, "80"))
 	return &direct{address: address, dialer: net.Dialer{Timeout: directDialTimeout}}
 }
 
@@ -202,13 +205,25 @@ func (d *direct) exchange(
 			_ = c.Close()
 			return response, nil, ended(ctx, deadline, err)
 		}
-		if undisturbed && !response.Close && response.StatusCode >= http.StatusOK && c.reader.Buffered() == 0 {
+		if undisturbed && c.mayKeep(response) {
 			d.put(c)
 		} else {
 			_ = c.Close()
 		}
 		return response, body, nil
 	}
+}
+
+// mayKeep tells whether a connection may serve another call: nothing came behind the answer, and nothing will. A 204 has
+// no body, but brokers that announce one send it too, and it must not be taken for the answer to that call.
+func (c *directConn) mayKeep(response *http.Response) bool {
+	if response.StatusCode == http.StatusNoContent || response.StatusCode == http.StatusNotModified {
+		length := response.Header.Get("Content-Length")
+		if len(response.TransferEncoding) > 0 || response.StatusCode == http.StatusNoContent && length != "" && length != "0" {
+			return false
+		}
+	}
+	return !response.Close && response.StatusCode >= http.StatusOK && c.reader.Buffered() == 0
 }
 
 // endWith has the end of a context end what is read and written. The function that it returns undoes that, and returns

@@ -61,3 +61,21 @@ func FuzzAppendRequest(f *testing.F) {
 		}
 	})
 }
+
+// TestDirectAddress: the port of http stands where a URL has none, or an empty one.
+func TestDirectAddress(t *testing.T) {
+	t.Parallel()
+	for host, want := range map[string]string{
+		"broker.example":      "broker.example:80",
+		"broker.example:":     "broker.example:80",
+		"broker.example:8080": "broker.example:8080",
+		"192.0.2.1":           "192.0.2.1:80",
+		"[2001:db8::1]":       "[2001:db8::1]:80",
+		"[2001:db8::1]:":      "[2001:db8::1]:80",
+		"[2001:db8::1]:8080":  "[2001:db8::1]:8080",
+	} {
+		if got := newDirect(host).address; got != want {
+			t.Errorf("%q is dialled as %q, want %q", host, got, want)
+		}
+	}
+}

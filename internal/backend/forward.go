@@ -166,7 +166,7 @@ func (b *Backend) send(ctx context.Context, r Request, with proof, maxBytes int6
 	if r.isLate(0) {
 		return nil, &Error{Backend: b.name, Kind: NotReached, Err: context.DeadlineExceeded}
 	}
-	if b.direct != nil && r.size() <= maxDirectBytes {
+	if b.direct != nil && r.size() <= maxDirectBytes && isPlainAddress(with.fixed.host) {
 		return b.sendDirect(ctx, r, with, maxBytes)
 	}
 	if !r.Deadline.IsZero() {

@@ -43,7 +43,7 @@ func newBackend(tb testing.TB, address string, edits ...func(*backend.Config)) *
 	}
 	if config.Transport == nil {
 		config.Transport = newTransport(tb)
-		config.Direct = directly
+		config.Direct = config.Direct || directly
 	}
 	b, err := backend.New(config)
 	if err != nil {
