@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log"
@@ -20,7 +21,11 @@ import (
 	"github.com/osb-gateway/caddy-osb-gateway/internal/backend"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain has more tests run at once than there are processors, unless the command line says how many: most of them wait.
+func TestMain(m *testing.M) {
+	_ = flag.Set("test.parallel", "16")
+	goleak.VerifyTestMain(m)
+}
 
 // newTransport returns a transport of the test's own, so that no connection outlives it.
 func newTransport(tb testing.TB) *http.Transport {
