@@ -241,6 +241,16 @@ func TestCheckAgainstRunning(t *testing.T) {
 		t.Errorf("an accepted loss: %v\n%s", err, said)
 	}
 
+	// Without an address the endpoint is that of the configuration.
+	path := filepath.Join(t.TempDir(), "Caddyfile")
+	config := strings.Replace(site(block), "admin off", "admin "+strings.TrimPrefix(a.url, "http://"), 1)
+	if err = os.WriteFile(path, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if said, err = operate(t, "check", "--config", path, "--adapter", "caddyfile", "--against", "running"); err != nil {
+		t.Errorf("by the configuration's own endpoint: %v\n%s", err, said)
+	}
+
 	// A backend that is named otherwise is still the same, and its ids stay.
 	renamed := "store memory\n" + platformBlock + b.block("uno", "formerly one\nnamespace_ids") + other.block("two", "")
 	s.mustLoad(t, s.config("store memory\n"+platformBlock+b.block("one", "namespace_ids")+other.block("two", "")))

@@ -37,7 +37,8 @@ broker is asked. Without --config then, every file there is a backend.
 
 With --against running it says what platforms would notice if the configuration
 took the place of the one that runs, and how many instances hang on what they
-would lose. The running gateway is asked at --address.
+would lose. The running gateway is asked at --address, else at the admin endpoint
+of the configuration that is checked.
 
 The exit code is 1 if a backend has no catalog, an offering is left out for a hard
 problem, or platforms would lose something and --accept does not say that this is
@@ -88,9 +89,15 @@ func (f *checkFlags) check(ctx context.Context) (*checkReport, error) {
 		}
 		return &checkReport{Gateways: []*checkedGateway{policy.check(ctx, saved)}}, nil
 	}
-	config, _, _, err := caddycmd.LoadConfig(f.config, f.adapter)
+	config, file, _, err := caddycmd.LoadConfig(f.config, f.adapter)
 	if err != nil {
 		return nil, fmt.Errorf("loading the configuration: %w", err)
+	}
+	// The configuration that is checked says where its own endpoint is, mostly that of the one that runs. Caddy looks
+	// there only if it is told a file.
+	address, err := caddycmd.DetermineAdminAPIAddress(f.address, config, file, f.adapter)
+	if err != nil {
+		return nil, fmt.Errorf("finding the admin endpoint: %w", err)
 	}
 	gateways, err := gatewaysIn(config)
 	if err != nil {
@@ -105,7 +112,7 @@ func (f *checkFlags) check(ctx context.Context) (*checkReport, error) {
 		if f.gateway != "" && settings.name != f.gateway {
 			continue
 		}
-		checked, err := f.checkGateway(ctx, config, gateway, settings)
+		checked, err := f.checkGateway(ctx, address, gateway, settings)
 		if err != nil {
 			return nil, fmt.Errorf("osb_gateway %q: %w", settings.name, err)
 		}
@@ -117,9 +124,9 @@ func (f *checkFlags) check(ctx context.Context) (*checkReport, error) {
 	return report, nil
 }
 
-// checkGateway checks one gateway.
+// checkGateway checks one gateway. The one that runs is asked at the address.
 func (f *checkFlags) checkGateway(
-	ctx context.Context, config []byte, gateway *Gateway, settings *settings,
+	ctx context.Context, address string, gateway *Gateway, settings *settings,
 ) (*checkedGateway, error) {
 	policy := &checkedPolicy{
 		backends: settings.backends, platforms: settings.platforms, options: settings.catalogPolicy,
@@ -127,11 +134,6 @@ func (f *checkFlags) checkGateway(
 	}
 	var running *runningGateway
 	if f.against != "" {
-		// The configuration that is checked says where its own endpoint is, mostly that of the one that runs.
-		address, err := caddycmd.DetermineAdminAPIAddress(f.address, config, "", "")
-		if err != nil {
-			return nil, fmt.Errorf("finding the admin endpoint: %w", err)
-		}
 		client, err := newAdminClient(address)
 		if err != nil {
 			return nil, err
