@@ -84,29 +84,29 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //			}
 //			ibm_iam <apikey> [<url>]
 //			header <name> <value>
+//			transport <name> {
+//				...
+//			}
 //			timeout <duration>
 //			settle <duration>
 //			catalog_timeout <duration>
 //			catalog_version <2.x>
 //			max_in_flight <n>
 //			breaker <failures> <open>|off
-//			state_response <relay|synthesize>
 //			include <offering> [<plan>...]
 //			exclude <offering> [<plan>...]
 //			rename <offering> <new-name>
 //			prefix <text>
 //			namespace_ids
 //			drain [hidden]
-//			transport <name> {
-//				...
-//			}
+//			state_response <relay|synthesize>
 //		}
 //
 //		catalog {
 //			refresh <duration>
+//			on_name_conflict <quarantine|prefix>
 //			incomplete <serve|refuse>
 //			withdraw_after <duration>
-//			on_name_conflict <quarantine|prefix>
 //			materialize_defaults
 //		}
 //
