@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -112,23 +113,45 @@ func exampleFiles(t *testing.T) string {
 	return directory
 }
 
-// documentLink is a link of a Markdown document.
-var documentLink = regexp.MustCompile(`\]\(([^)#\s]+)[^)]*\)`)
+// documentLink is a link of a Markdown document: a path, perhaps none, and perhaps a section there.
+var documentLink = regexp.MustCompile(`\]\(([^)#\s]*)(?:#([^)\s]+))?[^)]*\)`)
 
 // TestLinks looks for what the documents link to within the project.
 func TestLinks(t *testing.T) {
 	t.Parallel()
 	for _, path := range documents(t) {
 		for _, match := range documentLink.FindAllStringSubmatch(readText(t, path), -1) {
-			target := match[1]
+			target, section := match[1], match[2]
 			if strings.Contains(target, "://") || strings.HasPrefix(target, "mailto:") {
 				continue
 			}
-			if _, err := os.Stat(filepath.Join(filepath.Dir(path), target)); err != nil {
+			page := path
+			if target != "" {
+				page = filepath.Join(filepath.Dir(path), target)
+			}
+			if _, err := os.Stat(page); err != nil {
 				t.Errorf("%s links to %s: %v", path, target, err)
+			} else if section != "" && !slices.Contains(sections(readText(t, page)), section) {
+				t.Errorf("%s links to %s, which has no section %s", path, page, section)
 			}
 		}
 	}
+}
+
+var (
+	codeBlock   = regexp.MustCompile("(?ms)^```.*?^```$")
+	heading     = regexp.MustCompile(`(?m)^#+ (.*)$`)
+	notInAnchor = regexp.MustCompile(`[^\pL\pN_ -]`)
+)
+
+// sections are the anchors of the headings of a Markdown document.
+func sections(text string) []string {
+	var anchors []string
+	for _, match := range heading.FindAllStringSubmatch(codeBlock.ReplaceAllString(text, ""), -1) {
+		anchor := notInAnchor.ReplaceAllString(strings.ToLower(match[1]), "")
+		anchors = append(anchors, strings.ReplaceAll(anchor, " ", "-"))
+	}
+	return anchors
 }
 
 // TestReadmeLinksToEveryPage: who reads the README finds all pages.
