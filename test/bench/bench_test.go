@@ -48,7 +48,7 @@ func freePort(b testing.TB) int {
 	return listener.Addr().(*net.TCPAddr).Port
 }
 
-func startEstate(b testing.TB, upstream *broker, environment ...string) *estate {
+func startEstate(b testing.TB, upstream *broker, processors []int, environment ...string) *estate {
 	b.Helper()
 	e := &estate{redis: redistest.Start(b), next: new(atomic.Int64)}
 	proxy, respond := freePort(b), freePort(b)
@@ -57,7 +57,7 @@ func startEstate(b testing.TB, upstream *broker, environment ...string) *estate 
 		tracing = "tracing"
 	}
 	e.Gateway = harness.Start(b, harness.Options{
-		Environment: environment, Quiet: true,
+		Environment: environment, Processors: processors, Quiet: true,
 		// Neither an access log nor an audit log: reverse_proxy writes none either.
 		Global: "log {\n\tlevel WARN\n}",
 		Block: strings.Join([]string{
@@ -184,9 +184,9 @@ func (c *contest) run(b testing.TB) {
 
 // BenchmarkSideBySide prints how the gateway compares. It takes minutes, once.
 func BenchmarkSideBySide(b *testing.B) {
-	upstream := startBroker(b)
-	plain := startEstate(b, upstream)
-	traced := startEstate(b, upstream, otlptest.Start(b).Env(otlptest.GRPC)...)
+	upstream, processors := startBroker(b), divide(b)
+	plain := startEstate(b, upstream, processors)
+	traced := startEstate(b, upstream, processors, otlptest.Start(b).Env(otlptest.GRPC)...)
 	known, tracedKnown := plain.known(b), traced.known(b)
 	c := newContest(b)
 	poll := c.add(plain, plain.gateway, plain.poll(plain.gateway, always(known)))
@@ -216,13 +216,13 @@ func BenchmarkSideBySide(b *testing.B) {
 
 // BenchmarkInstances prints how polls of random instances fare as there are more and more of them.
 func BenchmarkInstances(b *testing.B) {
-	upstream := startBroker(b)
+	upstream, processors := startBroker(b), divide(b)
 	sizes := []int{1_000, 10_000, 100_000, 1_000_000}
 	rows := make([]row, 0, len(sizes))
 	c := newContest(b)
 	cells := make([]*cell, len(sizes))
 	for i, size := range sizes {
-		e := startEstate(b, upstream)
+		e := startEstate(b, upstream, processors)
 		fill(b, e.redis, e.known(b), size)
 		cells[i] = c.add(e, e.gateway, e.poll(e.gateway, func() string { return "filled-" + strconv.Itoa(rand.IntN(size)) }))
 	}
@@ -276,7 +276,7 @@ func bucket(id string) byte {
 func TestSideBySide(t *testing.T) {
 	t.Parallel()
 	upstream := startBroker(t)
-	e := startEstate(t, upstream)
+	e := startEstate(t, upstream, nil)
 	known := e.known(t)
 	fill(t, e.redis, known, 10)
 	c := &contest{length: 50 * time.Millisecond, rounds: 1}

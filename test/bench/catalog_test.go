@@ -28,7 +28,7 @@ func manyOfferings(broker, offerings, plans int) string {
 }
 
 // startCatalogs starts a gateway in front of many brokers, and respond with the bytes that it shows.
-func startCatalogs(b testing.TB, brokers, offerings, plans int) (gateway, respond *estate) {
+func startCatalogs(b testing.TB, processors []int, brokers, offerings, plans int) (gateway, respond *estate) {
 	b.Helper()
 	catalogs := make(map[string]string, brokers)
 	all := make([]string, brokers)
@@ -47,7 +47,7 @@ func startCatalogs(b testing.TB, brokers, offerings, plans int) (gateway, respon
 	merged := `{"services":[` + strings.Join(all, ",") + `]}`
 	port := freePort(b)
 	g := harness.Start(b, harness.Options{
-		Quiet: true, Global: "log {\n\tlevel WARN\n}", Block: strings.Join(block, "\n"),
+		Processors: processors, Quiet: true, Global: "log {\n\tlevel WARN\n}", Block: strings.Join(block, "\n"),
 		Sites: fmt.Sprintf("http://127.0.0.1:%d {\n\tbind 127.0.0.1\n\theader Content-Type application/json\n\t"+
 			// Without it Caddy sends chunks, which the loader does not read.
 			"header Content-Length %d\n\trespond `%s`\n}\n", port, len(merged), merged),
@@ -69,7 +69,7 @@ func (e *estate) fetch() Source {
 
 // BenchmarkCatalog prints how the catalog of a hundred brokers is shown, beside the same bytes of Caddy's respond.
 func BenchmarkCatalog(b *testing.B) {
-	gateway, respond := startCatalogs(b, 100, 10, 5)
+	gateway, respond := startCatalogs(b, divide(b), 100, 10, 5)
 	c := newContest(b)
 	ours := c.add(gateway, gateway.gateway, gateway.fetch())
 	theirs := c.add(respond, respond.gateway, respond.fetch())
@@ -84,7 +84,7 @@ func BenchmarkCatalog(b *testing.B) {
 // TestCatalog measures once, so that `make bench` does not fail where nobody looks.
 func TestCatalog(t *testing.T) {
 	t.Parallel()
-	gateway, respond := startCatalogs(t, 3, 2, 2)
+	gateway, respond := startCatalogs(t, nil, 3, 2, 2)
 	c := &contest{length: 50 * time.Millisecond, rounds: 1}
 	for _, e := range []*estate{gateway, respond} {
 		c.add(e, e.gateway, e.fetch())

@@ -40,6 +40,7 @@ type Gateway struct {
 	inheritSocket   bool
 	tags            string
 	environment     []string
+	processors      []int
 	command         *exec.Cmd
 	output          *output
 	ended           chan struct{}
@@ -68,6 +69,8 @@ type Options struct {
 	// AdminSocket is the unix socket of the admin endpoint; empty means a port of 127.0.0.1. Without a port there is no
 	// Reload.
 	AdminSocket string
+	// Processors are the numbers of those that it may use; empty means all. Only Linux heeds it.
+	Processors []int
 	// Quiet keeps what the gateway wrote from being printed when the test fails.
 	Quiet bool
 }
@@ -130,7 +133,7 @@ func Launch(t testing.TB, options Options) *Gateway {
 		URL:       fmt.Sprintf("http://127.0.0.1:%d", port),
 		Admin:     fmt.Sprintf("http://127.0.0.1:%d", adminPort),
 		Directory: options.Directory, port: port, adminPort: adminPort, inheritSocket: options.InheritSocket,
-		tags:        options.Tags,
+		tags: options.Tags, processors: options.Processors,
 		output:      new(output),
 		environment: append(baseEnvironment(options.Directory), options.Environment...),
 	}
@@ -193,7 +196,7 @@ func (g *Gateway) run(t testing.TB) {
 		defer func() { _ = socket.Close() }()
 		command.ExtraFiles = []*os.File{socket}
 	}
-	if err := command.Start(); err != nil {
+	if err := startOn(command, g.processors); err != nil {
 		t.Fatalf("starting the gateway: %v", err)
 	}
 	ended := make(chan struct{})
