@@ -52,9 +52,9 @@ func (c *call) askWithOwnIDs(r *backend.Request) {
 		return // it was read before
 	}
 	r.Body = osb.RespellBody(plain, ids)
-	r.Set[osb.HeaderContentEncoding] = nil
+	r.Set = append(r.Set, backend.Field{Name: osb.HeaderContentEncoding})
 	for _, name := range digestHeaders {
-		r.Set[name] = nil
+		r.Set = append(r.Set, backend.Field{Name: name})
 	}
 }
 

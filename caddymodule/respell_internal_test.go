@@ -434,7 +434,7 @@ func TestOwnIDsCostNothing(t *testing.T) {
 		if err := c.begin(false); err != nil {
 			t.Fatal(err)
 		}
-		request := backend.Request{Query: r.URL.RawQuery, Body: c.body, Set: make(http.Header)}
+		request := backend.Request{Query: r.URL.RawQuery, Body: c.body}
 		response := &backend.Response{Status: http.StatusOK, Header: make(http.Header), Body: []byte(ids)}
 		if got := testing.AllocsPerRun(100, func() {
 			c.askWithOwnIDs(&request)

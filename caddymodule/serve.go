@@ -209,9 +209,12 @@ func (c *call) context() context.Context {
 // forward sends the call to its backend, under a deadline that began before the call was entered in the store.
 func (c *call) forward() (*backend.Response, error) {
 	ctx, finish := c.observeForward(c.context())
-	set := http.Header{osb.HeaderRequestIdentity: {c.requestIdentity}, osb.HeaderGateways: c.gateways}
+	var room [3]backend.Field
+	set := append(room[:0],
+		backend.Field{Name: osb.HeaderRequestIdentity, Values: []string{c.requestIdentity}},
+		backend.Field{Name: osb.HeaderGateways, Values: c.gateways})
 	if c.platform.defaultVersion != "" && c.lacksVersion() {
-		set[osb.HeaderAPIVersion] = []string{c.platform.defaultVersion}
+		set = append(set, backend.Field{Name: osb.HeaderAPIVersion, Values: []string{c.platform.defaultVersion}})
 	}
 	request := backend.Request{
 		Method: c.r.Method, Path: c.path.Escaped, Query: c.r.URL.RawQuery, Header: c.r.Header, Set: set, Body: c.body,

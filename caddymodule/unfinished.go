@@ -170,9 +170,9 @@ func (p *ownPoll) send(ctx context.Context) (*backend.Response, error) {
 	start := time.Now()
 	platform := p.rt.caller(p.entry.Call.Platform)
 	response, err := p.broker.Do(ctx, backend.Request{
-		Method: http.MethodGet, Path: p.path, Query: p.query(), Once: true, Set: http.Header{
-			osb.HeaderAPIVersion:      {cmp.Or(platform.defaultVersion, backend.DefaultCatalogVersion)},
-			osb.HeaderRequestIdentity: {p.requestIdentity},
+		Method: http.MethodGet, Path: p.path, Query: p.query(), Once: true, Set: []backend.Field{
+			{Name: osb.HeaderAPIVersion, Values: []string{cmp.Or(platform.defaultVersion, backend.DefaultCatalogVersion)}},
+			{Name: osb.HeaderRequestIdentity, Values: []string{p.requestIdentity}},
 		},
 	})
 	status := 0

@@ -180,9 +180,6 @@ func (e *Entry) endsByClock(outcome Outcome) bool {
 // where there is nothing to write, they are read. What cannot be compared because the store does not answer must not be
 // relayed either.
 func (l *Ledger) closeCached(ctx context.Context, entry *Entry, outcome Outcome) (Verdict, error) {
-	if !outcome.Failed && !outcome.settles() {
-		return VerdictRelay, nil
-	}
 	call, from := entry.Call, entry.held
 	from.snapshot.Now = from.snapshot.Now.Add(time.Since(from.at))
 	next, _ := Close(from.records, call, &entry.Decision, outcome, At(from.snapshot.Now))

@@ -138,9 +138,12 @@ func (l *Ledger) Begin(ctx context.Context, call *Call, config Config) (*Entry, 
 // be written now is written in the background, and the verdict is then what is right as far as this process knows. The
 // cancellation of ctx is ignored: the platform hanging up does not undo what the backend did.
 func (l *Ledger) Close(ctx context.Context, entry *Entry, outcome Outcome) (Verdict, error) {
+	l.notePoll(entry, outcome) //nolint:contextcheck // nothing waits for it
+	if entry.Cached && !outcome.Failed && !outcome.settles() {
+		return VerdictRelay, nil // most polls and fetches end here
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
 	defer cancel()
-	l.notePoll(entry, outcome) //nolint:contextcheck // nothing waits for it
 	if entry.Cached {
 		return l.closeCached(ctx, entry, outcome)
 	}

@@ -18,19 +18,16 @@ import (
 //
 // Every error is an *Error. Answers other than 200, or 304 to an etag, are errors of kind Failed with their Status.
 func (b *Backend) Catalog(ctx context.Context, etag string) (body []byte, newETag string, notModified bool, err error) {
-	header := http.Header{
-		osb.HeaderAPIVersion: b.catalogVersion,
-		"Accept":             {osb.ContentTypeJSON},
-	}
+	set := []Field{{osb.HeaderAPIVersion, b.catalogVersion}, {"Accept", []string{osb.ContentTypeJSON}}}
 	if etag != "" {
-		header["If-None-Match"] = []string{etag}
+		set = append(set, Field{"If-None-Match", []string{etag}})
 	}
 	mark := ""
 	if b.mark != nil {
 		mark = b.mark()
-		header[osb.HeaderGateways] = osb.FormatGateways([]string{mark})
+		set = append(set, Field{osb.HeaderGateways, osb.FormatGateways([]string{mark})})
 	}
-	fetch := Request{Method: http.MethodGet, Path: "/v2/catalog", Set: header}
+	fetch := Request{Method: http.MethodGet, Path: "/v2/catalog", Set: set}
 	resp, failure := b.exchange(ctx, fetch, b.maxCatalogBytes, nil)
 	if failure != nil {
 		return nil, "", false, failure

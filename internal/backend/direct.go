@@ -60,6 +60,64 @@ type directConn struct {
 	header   int
 	inHeader bool
 	since    time.Time // when it became idle
+
+	// ctx and deadline bound the exchange under way. Nobody looks whether ctx ends until it has taken a while; then stop,
+	// which is nil before, ends that again.
+	ctx      context.Context //nolint:containedctx // only while the exchange lasts
+	deadline time.Time
+	stop     func() bool
+}
+
+// watchAfter is how long an exchange takes before the end of its context ends it: most are over sooner, and having a
+// context watched costs more than it can spare those.
+const watchAfter = 50 * time.Millisecond
+
+// begin bounds an exchange.
+func (c *directConn) begin(ctx context.Context, deadline time.Time) error {
+	c.ctx, c.deadline, c.stop = ctx, deadline, nil
+	soon := time.Now().Add(watchAfter)
+	if ctx.Done() == nil || !deadline.IsZero() && deadline.Before(soon) {
+		soon = deadline
+	}
+	return c.SetDeadline(soon)
+}
+
+// mayWait tells whether what took too long may go on, which it may once, with the context watched.
+func (c *directConn) mayWait(err error) bool {
+	if c.stop != nil || !isTimeout(err) || !c.deadline.IsZero() && !time.Now().Before(c.deadline) {
+		return false
+	}
+	if c.SetDeadline(c.deadline) != nil {
+		return false
+	}
+	c.stop = context.AfterFunc(c.ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
+	return true
+}
+
+// end ends the bounds of an exchange. It returns false if they have ended it.
+func (c *directConn) end() bool {
+	undisturbed := c.stop == nil || c.stop()
+	c.ctx, c.stop = nil, nil
+	return undisturbed
+}
+
+// Write implements io.Writer.
+func (c *directConn) Write(p []byte) (int, error) {
+	written, err := c.Conn.Write(p)
+	if err != nil && c.mayWait(err) {
+		var more int
+		more, err = c.Conn.Write(p[written:])
+		written += more
+	}
+	return written, err
+}
+
+func (c *directConn) read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if err != nil && n == 0 && c.mayWait(err) {
+		return c.Conn.Read(p)
+	}
+	return n, err
 }
 
 var errHeaderTooLarge = errors.New("the header of the answer is too large")
@@ -67,12 +125,12 @@ var errHeaderTooLarge = errors.New("the header of the answer is too large")
 // Read implements io.Reader, within what a header may have.
 func (c *directConn) Read(p []byte) (int, error) {
 	if !c.inHeader {
-		return c.Conn.Read(p)
+		return c.read(p)
 	}
 	if c.header <= 0 {
 		return 0, errHeaderTooLarge
 	}
-	n, err := c.Conn.Read(p[:min(len(p), c.header)])
+	n, err := c.read(p[:min(len(p), c.header)])
 	c.header -= n
 	return n, err
 }
@@ -84,7 +142,7 @@ func (d *direct) get(ctx context.Context, deadline time.Time) (_ *directConn, re
 		if c == nil {
 			break
 		}
-		if c.SetDeadline(deadline) == nil && c.probe.isQuiet(c.raw) {
+		if c.begin(ctx, deadline) == nil && c.probe.isQuiet(c.raw) {
 			return c, true, nil
 		}
 		_ = c.Close()
@@ -101,7 +159,7 @@ func (d *direct) get(ctx context.Context, deadline time.Time) (_ *directConn, re
 		c.raw, err = withFD.SyscallConn()
 	}
 	if err == nil {
-		err = conn.SetDeadline(deadline)
+		err = c.begin(ctx, deadline)
 	}
 	if err != nil {
 		_ = conn.Close()
@@ -184,11 +242,10 @@ func (d *direct) exchange(
 		if err != nil {
 			return nil, nil, err
 		}
-		stop := c.endWith(ctx)
 		written, err := c.Write(request)
 		if err != nil && written == 0 {
 			_ = c.Close()
-			if stop() && reused {
+			if c.end() && reused {
 				continue // it was closed a moment ago, and nothing was sent
 			}
 			return nil, nil, ended(ctx, deadline, err)
@@ -200,7 +257,7 @@ func (d *direct) exchange(
 		if err == nil {
 			response, body, err = c.receive(method, maxBytes)
 		}
-		undisturbed := stop()
+		undisturbed := c.end()
 		if err != nil {
 			_ = c.Close()
 			return response, nil, ended(ctx, deadline, err)
@@ -224,15 +281,6 @@ func (c *directConn) mayKeep(response *http.Response) bool {
 		}
 	}
 	return !response.Close && response.StatusCode >= http.StatusOK && c.reader.Buffered() == 0
-}
-
-// endWith has the end of a context end what is read and written. The function that it returns undoes that, and returns
-// false if it is too late.
-func (c *directConn) endWith(ctx context.Context) func() bool {
-	if ctx.Done() == nil {
-		return func() bool { return true }
-	}
-	return context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
 }
 
 // ended is why an exchange failed: that its context ended, or its time, if it did.

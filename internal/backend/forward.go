@@ -22,9 +22,9 @@ type Request struct {
 	Path, Query string
 	// Header is the platform's header. It is filtered on the way and never modified.
 	Header http.Header
-	// Set holds headers that the gateway sets on this request in place of the platform's. One without values removes
-	// the platform's. It is neither filtered nor modified.
-	Set http.Header
+	// Set are headers that the gateway sets on this request in place of the platform's. One without values removes the
+	// platform's. They are neither filtered nor modified.
+	Set []Field
 	// Body is the whole body. It must not change any more, not even after the answer: a backend may answer before it
 	// has read the body to its end.
 	Body []byte
@@ -32,6 +32,12 @@ type Request struct {
 	Deadline time.Time
 	// Once: a connection that cannot be made is not tried again, because whoever sends this comes again anyway.
 	Once bool
+}
+
+// Field is a header: its name, in any case, and its values.
+type Field struct {
+	Name   string
+	Values []string
 }
 
 // Response is the whole answer of a backend, whatever its status.

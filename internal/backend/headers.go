@@ -36,7 +36,7 @@ func staysHere(name string) bool {
 
 // requestHeader fills out with the platform's header, filtered, and what the gateway sets in its place. Neither from
 // nor set is modified; their values are shared.
-func requestHeader(out, from, set http.Header) {
+func requestHeader(out, from http.Header, set []Field) {
 	nominated := from["Connection"]
 	for key, values := range from {
 		name := http.CanonicalHeaderKey(key)
@@ -48,12 +48,16 @@ func requestHeader(out, from, set http.Header) {
 		}
 		out[name] = slices.Clip(values) // whoever appends does not write into the platform's array
 	}
-	override(out, set)
+	for _, field := range set {
+		override(out, field.Name, field.Values)
+	}
 }
 
 // complete adds what every request carries, last of all so that nothing can take its place.
 func complete(header http.Header, with proof) {
-	override(header, with.fixed.header)
+	for name, values := range with.fixed.header {
+		override(header, name, values)
+	}
 	if authorization := with.authorization(); authorization != nil {
 		header["Authorization"] = authorization
 	}
@@ -82,15 +86,13 @@ var replayHeaders = [...]struct{ canonical, sent string }{
 	{"X-Idempotency-Key", "x-idempotency-key"},
 }
 
-func override(header, with http.Header) {
-	for name, values := range with {
-		name = http.CanonicalHeaderKey(name)
-		if len(values) == 0 {
-			delete(header, name)
-			continue
-		}
-		header[name] = slices.Clip(values)
+func override(header http.Header, name string, values []string) {
+	name = http.CanonicalHeaderKey(name)
+	if len(values) == 0 {
+		delete(header, name)
+		return
 	}
+	header[name] = slices.Clip(values)
 }
 
 // isNominated tells whether a Connection header names the header as hop-by-hop. The headers of the protocol cannot be
@@ -186,11 +188,16 @@ func hasControl(s string) bool {
 // isToken tells whether s may be the name of a header (RFC 9110, 5.6.2).
 func isToken(s string) bool {
 	for i := range len(s) {
-		c := s[i]
-		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
-		if !letter && !strings.ContainsRune("!#$%&'*+-.^_`|~", rune(c)) {
+		if !tokenBytes[s[i]] {
 			return false
 		}
 	}
 	return s != ""
 }
+
+var tokenBytes = func() (table [256]bool) {
+	for _, c := range []byte("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") {
+		table[c] = true
+	}
+	return table
+}()

@@ -96,10 +96,10 @@ func TestRequestHeader(t *testing.T) {
 			want:    with(map[string]string{"Authorization": basic}),
 		},
 		"set by the gateway": {
-			request: backend.Request{Header: platform, Set: http.Header{
-				"traceparent":          {"00-1-2-01"},
-				"X-Broker-Api-Version": {"2.14"},
-				"X-Twice":              nil,
+			request: backend.Request{Header: platform, Set: []backend.Field{
+				{Name: "traceparent", Values: []string{"00-1-2-01"}},
+				{Name: "X-Broker-Api-Version", Values: []string{"2.14"}},
+				{Name: "X-Twice"},
 			}},
 			want: with(map[string]string{
 				"Traceparent": "00-1-2-01", "X-Broker-Api-Version": "2.14", "X-Twice": "",
