@@ -4,8 +4,6 @@ import (
 	"bufio"
 	"encoding/base64"
 	"fmt"
-	"hash/fnv"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -212,64 +210,6 @@ func BenchmarkSideBySide(b *testing.B) {
 	b.ReportMetric(poll.got.rate.over(pollProxy.got.rate).median(), "poll-ratio")
 	b.ReportMetric(create.got.rate.over(createProxy.got.rate).median(), "create-ratio")
 	_, _ = fmt.Fprintf(os.Stdout, "\n%d rounds of %v with %d connections\n%s\n", c.rounds, c.length, connections, table(rows))
-}
-
-// BenchmarkInstances prints how polls of random instances fare as there are more and more of them.
-func BenchmarkInstances(b *testing.B) {
-	upstream, processors := startBroker(b), divide(b)
-	sizes := []int{1_000, 10_000, 100_000, 1_000_000}
-	rows := make([]row, 0, len(sizes))
-	c := newContest(b)
-	cells := make([]*cell, len(sizes))
-	for i, size := range sizes {
-		e := startEstate(b, upstream, processors)
-		fill(b, e.redis, e.known(b), size)
-		cells[i] = c.add(e, e.gateway, e.poll(e.gateway, func() string { return "filled-" + strconv.Itoa(rand.IntN(size)) }))
-	}
-	for b.Loop() {
-		c.run(b)
-	}
-	for i, size := range sizes {
-		rows = append(rows, row{fmt.Sprintf("poll of %d instances", size), "poll of 1000", cells[i].got, cells[0].got, "1"})
-	}
-	_, _ = fmt.Fprintf(os.Stdout, "\n%d rounds of %v with %d connections\n%s\n", c.rounds, c.length, connections, table(rows))
-}
-
-// fill copies the record of an instance for many others.
-func fill(b testing.TB, server *redistest.Server, template string, count int) {
-	b.Helper()
-	ctx := b.Context()
-	client := server.Client()
-	keys, err := client.Keys(ctx, "*"+template).Result()
-	if err != nil || len(keys) != 1 {
-		b.Fatalf("the record of %s: %q, %v", template, keys, err)
-	}
-	dump, err := client.Dump(ctx, keys[0]).Result()
-	if err != nil {
-		b.Fatal(err)
-	}
-	before, rest, _ := strings.Cut(keys[0], "{")
-	_, rest, _ = strings.Cut(rest, "}")
-	rest = strings.TrimSuffix(rest, template)
-	const batch = 10_000
-	for first := 0; first < count; first += batch {
-		pipe := client.Pipeline()
-		for n := first; n < min(first+batch, count); n++ {
-			id := "filled-" + strconv.Itoa(n)
-			pipe.Restore(ctx, fmt.Sprintf("%s{%d}%s%s", before, bucket(id), rest, id), 0, dump)
-		}
-		if _, err := pipe.Exec(ctx); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-// bucket is that of the store's layout.
-func bucket(id string) byte {
-	hash := fnv.New32a()
-	_, _ = hash.Write([]byte(id))
-	sum := hash.Sum32()
-	return byte(sum>>24) ^ byte(sum>>16) ^ byte(sum>>8) ^ byte(sum)
 }
 
 // TestSideBySide makes each measurement once, so that `make bench` does not fail where nobody looks.
