@@ -19,7 +19,7 @@ import (
 
 // The instance and the binding that others try to reach. The letters have two cases, two Unicode forms and many escapes.
 const (
-	victim        = "a%C3%A9-Victim/1"
+	victim        = "a\u00e9-Victim/1"
 	victimEscaped = "a%C3%A9-Victim%2F1"
 	victimBinding = "Bound-1"
 )
@@ -67,7 +67,7 @@ func everyByte(id string) string {
 }
 
 // carelessly are the paths for which servers may take a target: unescaped not at all, once, twice or three times, and
-// at each step cleaned, with slashes for backslashes, without parameters and without spaces.
+// at each step cleaned, with slashes for backslashes, without parameters, query and fragment, and without spaces.
 func carelessly(target string) []string {
 	target, _, _ = strings.Cut(target, "?")
 	paths := []string{target, path.Clean(target)}
@@ -78,7 +78,10 @@ func carelessly(target string) []string {
 		}
 		target = unescaped
 		slashed := strings.ReplaceAll(target, `\`, "/")
-		cut, _, _ := strings.Cut(slashed, ";")
+		cut := slashed
+		if end := strings.IndexAny(cut, ";?#"); end >= 0 {
+			cut = cut[:end]
+		}
 		paths = append(paths, target, path.Clean(target), path.Clean(slashed), path.Clean(cut), strings.TrimSpace(target))
 		target = path.Clean(target)
 	}
