@@ -43,8 +43,8 @@ type Field struct {
 // Response is the whole answer of a backend, whatever its status.
 type Response struct {
 	Status int
-	// Header is what may be relayed: without hop-by-hop headers, trailers, Content-Length, Set-Cookie, Server, Via and
-	// WWW-Authenticate.
+	// Header is what may be relayed: without hop-by-hop headers, trailers, Content-Length, and what speaks for the host
+	// that is called, such as Set-Cookie, Server, WWW-Authenticate and Alt-Svc.
 	Header http.Header
 	// Body is the body as it came, still encoded where there is a Content-Encoding; nil where there is none.
 	Body []byte

@@ -54,7 +54,8 @@ func TestResponse(t *testing.T) {
 	}{
 		"header filtered": {
 			answer: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nServer: nginx\r\nSet-Cookie: a=b\r\nSet-Cookie2: c=d\r\n" +
-				"Via: 1.1 lb\r\nWWW-Authenticate: Basic\r\nConnection: keep-alive, X-Hop\r\nX-Hop: 1\r\n" +
+				"Via: 1.1 lb\r\nWWW-Authenticate: Basic\r\nAuthentication-Info: nextnonce=\"1\"\r\nAlt-Svc: h2=\":81\"\r\n" +
+				"Strict-Transport-Security: max-age=1\r\nClear-Site-Data: \"*\"\r\nConnection: keep-alive, X-Hop\r\nX-Hop: 1\r\n" +
 				"Keep-Alive: timeout=5\r\nProxy-Authenticate: Basic\r\nUpgrade: h2c\r\nRetry-After: 17\r\nETag: W/\"1\"\r\n" +
 				"Content-Type: application/json\r\nX-Twice: 1\r\nX-Twice: 2\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n\r\n{}",
 			want: backend.Response{Status: 200, Body: []byte("{}"), Header: http.Header{

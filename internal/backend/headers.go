@@ -109,14 +109,19 @@ func isNominated(connection []string, name string) bool {
 }
 
 // filterResponse removes from an answer what is not for the platform: what concerns the connection to the backend, and
-// what would make the platform take the backend for the gateway. Everything else passes as it is.
+// what would make the platform take the backend for the gateway or go by its word about where and how the gateway is to
+// be called. Everything else passes as it is.
 func filterResponse(header http.Header) {
 	osb.RemoveHopByHop(header)
 	for _, name := range [...]string{
+		"Alt-Svc",
+		"Authentication-Info",
+		"Clear-Site-Data",
 		"Content-Length", // of the answer as it is written by the gateway
 		"Server",
 		"Set-Cookie",
 		"Set-Cookie2",
+		"Strict-Transport-Security",
 		"Via",
 		osb.HeaderWWWAuthenticate,
 	} {

@@ -14,7 +14,8 @@ func relayedAnswers() []misbehaviour {
 			name: "headers",
 			script: says(reply("200 OK", strings.Join([]string{
 				"content-type: application/json; charset=utf-8", "Server: inner/1.0", "Set-Cookie: inner=1", "set-cookie: b=inner",
-				"WWW-Authenticate: Basic realm=inner", "Via: 1.1 inner", "Connection: keep-alive, X-Hop", "X-Hop: inner",
+				"WWW-Authenticate: Basic realm=inner", "Via: 1.1 inner", "Alt-Svc: h2=\"inner:1\"",
+				"Strict-Transport-Security: max-age=1; inner", "Connection: keep-alive, X-Hop", "X-Hop: inner",
 				"Keep-Alive: timeout=5", "Proxy-Authenticate: Basic realm=inner", "Retry-After: 120", "X-Custom: one",
 				"X-Custom: two", "X-Empty:", "ETag: W/\"1\"",
 				"Cache-Control: no-cache", "Date: Tue, 15 Nov 1994 08:12:31 GMT", "Upgrade: inner",
@@ -22,7 +23,7 @@ func relayedAnswers() []misbehaviour {
 			want: relayed(200, strings.Join([]string{
 				"Content-Type: application/json; charset=utf-8", "Retry-After: 120", "X-Custom: one", "X-Custom: two",
 				"ETag: W/\"1\"", "Cache-Control: no-cache", "Date: Tue, 15 Nov 1994 08:12:31 GMT", "Set-Cookie:",
-				"WWW-Authenticate:", "X-Hop:", "Keep-Alive:",
+				"WWW-Authenticate:", "Alt-Svc:", "Strict-Transport-Security:", "X-Hop:", "Keep-Alive:",
 			}, "\n"), "{}"),
 			without: []string{"inner"},
 		},
