@@ -28,6 +28,17 @@ var ownHeaders = map[string]bool{
 	"Http2-Settings": true,
 }
 
+// misleading are headers that have frameworks read another method or path than the line of the request has, which is what
+// the gateway has judged: with one of them a call on an instance of one's own would reach somebody else's.
+var misleading = map[string]bool{
+	"X-Http-Method":          true,
+	"X-Http-Method-Override": true,
+	"X-Method-Override":      true,
+	"X-Original-Method":      true,
+	"X-Original-Url":         true,
+	"X-Rewrite-Url":          true,
+}
+
 // staysHere tells whether a header of the platform's, by its canonical name, is not for the backend.
 func staysHere(name string) bool {
 	return ownHeaders[name] || osb.IsHopByHop(name) ||
@@ -40,7 +51,7 @@ func requestHeader(out, from http.Header, set []Field) {
 	nominated := from["Connection"]
 	for key, values := range from {
 		name := http.CanonicalHeaderKey(key)
-		if staysHere(name) || (nominated != nil && isNominated(nominated, name)) {
+		if staysHere(name) || misleading[name] || (nominated != nil && isNominated(nominated, name)) {
 			continue
 		}
 		if other := out[name]; other != nil {

@@ -44,6 +44,9 @@ func TestRequestHeader(t *testing.T) {
 		"X-Forwarded-Host":                  {"gateway.example.com"},
 		"X-Hop":                             {"1"},
 		"X-Twice":                           {"one", "two"},
+		"X-Http-Method-Override":            {"GET"},
+		"X-Original-Url":                    {"/v2/service_instances/other"},
+		"X-Rewrite-Url":                     {"/v2/service_instances/other"},
 		"authorization":                     {"Basic c25lYWtlZC1pbg=="},
 		"x-unusual":                         {"spelling"},
 	}
