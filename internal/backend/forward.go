@@ -278,7 +278,7 @@ func (b *Backend) newRequest(ctx context.Context, r Request, with proof) (*http.
 
 // fillHeader makes the header of a request out of the platform's, the gateway's and the credentials.
 func (b *Backend) fillHeader(ctx context.Context, header http.Header, r Request, with proof) {
-	requestHeader(header, r.Header, r.Set)
+	requestHeader(header, r.Header, r.Set, with.fixed.header)
 	if b.inject != nil {
 		b.inject(ctx, header)
 	}

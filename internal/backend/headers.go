@@ -45,13 +45,27 @@ func staysHere(name string) bool {
 		strings.HasPrefix(name, "Proxy-") || strings.HasPrefix(name, "X-Forwarded-")
 }
 
-// requestHeader fills out with the platform's header, filtered, and what the gateway sets in its place. Neither from
-// nor set is modified; their values are shared.
-func requestHeader(out, from http.Header, set []Field) {
+// isAlias tells whether a header is one that counts here, spelled with underscores. To servers that make variables of
+// headers, as CGI, WSGI and Rack do, they are dashes: one such header would take the place of what the gateway has read,
+// filtered or set.
+func isAlias(name string, set []Field, fixed http.Header) bool {
+	if !strings.Contains(name, "_") {
+		return false
+	}
+	name = http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-"))
+	return staysHere(name) || misleading[name] || fixed[name] != nil ||
+		slices.ContainsFunc(set, func(f Field) bool { return http.CanonicalHeaderKey(f.Name) == name }) ||
+		strings.HasPrefix(name, osb.HeaderPrefix) || strings.HasPrefix(name, "Content-")
+}
+
+// requestHeader fills out with the platform's header, filtered, and what the gateway sets in its place. Fixed is what is
+// set later. None but out is modified; their values are shared.
+func requestHeader(out, from http.Header, set []Field, fixed http.Header) {
 	nominated := from["Connection"]
 	for key, values := range from {
 		name := http.CanonicalHeaderKey(key)
-		if staysHere(name) || misleading[name] || (nominated != nil && isNominated(nominated, name)) {
+		if staysHere(name) || misleading[name] || isAlias(name, set, fixed) ||
+			(nominated != nil && isNominated(nominated, name)) {
 			continue
 		}
 		if other := out[name]; other != nil {

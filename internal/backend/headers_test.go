@@ -47,6 +47,9 @@ func TestRequestHeader(t *testing.T) {
 		"X-Http-Method-Override":            {"GET"},
 		"X-Original-Url":                    {"/v2/service_instances/other"},
 		"X-Rewrite-Url":                     {"/v2/service_instances/other"},
+		"X_Broker_Api_Originating_Identity": {"cloudfoundry e30="},
+		"X_Forwarded_For":                   {"192.0.2.1"},
+		"X_Unknown_Name":                    {"1"},
 		"authorization":                     {"Basic c25lYWtlZC1pbg=="},
 		"x-unusual":                         {"spelling"},
 	}
@@ -62,6 +65,7 @@ func TestRequestHeader(t *testing.T) {
 		"X-Broker-Api-Version":              {"2.13"},
 		"X-Twice":                           {"one", "two"},
 		"X-Unusual":                         {"spelling"},
+		"X_unknown_name":                    {"1"},
 	}
 	basic := "Basic " + base64.StdEncoding.EncodeToString([]byte("gw:pa:ss"))
 	with := func(edits map[string]string) http.Header {
@@ -117,6 +121,13 @@ func TestRequestHeader(t *testing.T) {
 			request:  backend.Request{Header: platform},
 			want:     with(map[string]string{"X-Api-Key": "k", "User-Agent": "gw", "X-Twice": "3"}),
 			wantHost: "broker.example.com:8443",
+		},
+		"fixed, and the platform's in another spelling": {
+			edit: func(c *backend.Config) { c.Header = http.Header{"X-Api-Key": {"k"}} },
+			request: backend.Request{Header: http.Header{
+				"X_Api_Key": {"mine"}, "x_api-key": {"mine"}, "Transfer_Encoding": {"chunked"}, "X_Api": {"1"},
+			}},
+			want: http.Header{"Accept-Encoding": {"identity"}, "X-Api-Key": {"k"}, "X_api": {"1"}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
