@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/textproto"
-	"strings"
 	"time"
+
+	"github.com/osb-gateway/caddy-osb-gateway/internal/osb"
 )
 
 // Kind says what is known about a request that got no answer.
@@ -56,7 +56,7 @@ type Error struct {
 
 // Error returns the backend, the kind and the cause.
 func (e *Error) Error() string {
-	return fmt.Sprintf("backend %q: %s: %s", e.Backend, e.Kind, safeText(e.Err))
+	return fmt.Sprintf("backend %q: %s: %s", e.Backend, e.Kind, osb.CauseText(e.Err))
 }
 
 // Unwrap returns the cause.
@@ -103,30 +103,4 @@ func isConnectError(err error) bool {
 		certificate *tls.CertificateVerificationError
 	)
 	return errors.As(err, &op) && op.Op == "dial" || errors.As(err, &dns) || errors.As(err, &certificate)
-}
-
-// maxErrorBytes bounds what is quoted of a cause.
-const maxErrorBytes = 300
-
-// safeText returns the text of a cause without what the backend sent. The standard library quotes that, so the text
-// ends before the first quotation mark; only a malformed header line stands there without any.
-func safeText(err error) string {
-	var malformed textproto.ProtocolError
-	switch {
-	case err == nil:
-		return "no cause given"
-	case errors.As(err, &malformed):
-		return "malformed header in the answer"
-	}
-	text, _, _ := strings.Cut(err.Error(), `"`)
-	text = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, text[:min(len(text), maxErrorBytes)])
-	if text = strings.Trim(text, " :="); text == "" {
-		return "malformed answer"
-	}
-	return text
 }

@@ -132,13 +132,13 @@ func (s *tokenServer) ask(ctx context.Context, grant Grant, inBody bool) (string
 	}
 	resp, err := s.transport.RoundTrip(req)
 	if err != nil {
-		return "", 0, fmt.Errorf("no answer: %s", safeText(err))
+		return "", 0, fmt.Errorf("no answer: %s", osb.CauseText(err))
 	}
 	defer func() { _ = resp.Body.Close() }()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxTokenAnswer+1))
 	switch {
 	case err != nil:
-		return "", 0, fmt.Errorf("reading the answer: %s", safeText(err))
+		return "", 0, fmt.Errorf("reading the answer: %s", osb.CauseText(err))
 	case len(answer) > maxTokenAnswer:
 		return "", 0, fmt.Errorf("the answer is larger than %d bytes", maxTokenAnswer)
 	case resp.StatusCode != http.StatusOK:

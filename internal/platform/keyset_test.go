@@ -443,7 +443,21 @@ func TestVerifiedTokensEnd(t *testing.T) {
 	})
 }
 
-// TestKeyServers has servers that do not answer as they should. Keys that are known stay.
+// writes answers with raw bytes, with the token of the request where the format has it.
+func writes(format string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		conn, buffered, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			panic(err)
+		}
+		defer func() { _ = conn.Close() }()
+		_, _ = fmt.Fprintf(buffered, format, strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
+		_ = buffered.Flush()
+	}
+}
+
+// TestKeyServers has servers that do not answer as they should. Keys that are known stay, and nothing that the servers
+// sent is told.
 func TestKeyServers(t *testing.T) {
 	t.Parallel()
 	good := setOf(rsaOne())
@@ -484,6 +498,9 @@ func TestKeyServers(t *testing.T) {
 			_, _ = io.WriteString(w, `{"keys":[{}`+strings.Repeat(",{}", 128)+`]}`)
 		}, "more than 128 keys"},
 		{"hangs up", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "EOF"},
+		{"a malformed status", writes("HTTP/1.1 %s\r\n\r\n"), "malformed HTTP status code"},
+		{"a malformed header", writes("HTTP/1.1 200 OK\r\nX-%s\r\n\r\n"), "malformed"},
+		{"a malformed chunk", writes("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%s\r\n"), "reading the key set"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -491,10 +508,13 @@ func TestKeyServers(t *testing.T) {
 			server.handle(test.handler)
 			rule := server.rule(nil)
 			rule.Keys.Report = r.add
+			rule.Keys.Token = func() (string, error) { return "topsecret", nil }
 			a := withTokens(t, rule)
 			wantUndecided(t, a, rsaOne().sign(nil, claims(nil)))
 			if got := r.last(); got.Err == nil || !strings.Contains(got.Err.Error(), test.problem) {
 				t.Errorf("got %v, want %q in it", got.Err, test.problem)
+			} else if strings.Contains(got.Err.Error(), "topsecret") {
+				t.Errorf("the error repeats what the server sent: %v", got.Err)
 			}
 			if got := elsewhere.asked.Load(); got != 0 {
 				t.Errorf("a redirect was followed")

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/osb-gateway/caddy-osb-gateway/internal/osb"
 )
 
 const (
@@ -85,7 +87,7 @@ func (u *keyURL) fetch(ctx context.Context) (loadedKeys, error) {
 	}
 	response, err := u.transport.RoundTrip(request)
 	if err != nil {
-		return loadedKeys{}, err
+		return loadedKeys{}, &exchangeError{err}
 	}
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusOK {
@@ -94,7 +96,7 @@ func (u *keyURL) fetch(ctx context.Context) (loadedKeys, error) {
 	data, err := io.ReadAll(io.LimitReader(response.Body, maxJWKSBytes+1))
 	switch {
 	case err != nil:
-		return loadedKeys{}, fmt.Errorf("reading the key set: %w", err)
+		return loadedKeys{}, fmt.Errorf("reading the key set: %w", &exchangeError{err})
 	case len(data) > maxJWKSBytes:
 		return loadedKeys{}, errors.New("the key set is larger than 1 MiB")
 	}
@@ -105,6 +107,13 @@ func (u *keyURL) fetch(ctx context.Context) (loadedKeys, error) {
 	}
 	return loaded, nil
 }
+
+// exchangeError is an error of the transport, told without what the server sent: that may repeat jwks_token.
+type exchangeError struct{ err error }
+
+func (e *exchangeError) Error() string { return osb.CauseText(e.err) }
+
+func (e *exchangeError) Unwrap() error { return e.err }
 
 // refreshAfter tells from Cache-Control when a set is to be fetched again.
 func refreshAfter(header http.Header) time.Duration {
