@@ -145,6 +145,7 @@ func (rt *runtime) tokenRule(ctx caddy.Context, config *JWTConfig, s *tokenSetti
 	if rule.Keys.URL == "" {
 		return rule, nil
 	}
+	rule.Keys.Over = string(config.TransportRaw) // which is gone once it is loaded
 	transport, err := loadTransport(ctx, config, config.TransportRaw)
 	if err != nil {
 		return rule, fmt.Errorf("jwt %s: loading transport: %w", rule.Issuer, err)

@@ -369,6 +369,14 @@ func TestInherit(t *testing.T) {
 		defer b.Close()
 		b.Inherit(before)
 		wantUndecided(t, b, good)
+
+		// Keys that came over a transport which was not to be trusted must not outlive it.
+		stricter := fakeRule(f, nil)
+		stricter.Keys.Over = "another authority"
+		c := mustNew(t, platform.Platform{Name: "cf", Tokens: []platform.TokenRule{stricter}})
+		defer c.Close()
+		c.Inherit(before)
+		wantUndecided(t, c, good)
 	})
 }
 

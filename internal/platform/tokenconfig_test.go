@@ -141,6 +141,7 @@ func TestTokenRulesOfTwoPlatforms(t *testing.T) {
 		{"other audiences", audiences("a"), audiences("b"), false},
 		{"another issuer", same, func(r *platform.TokenRule) { r.Issuer = "https://other" }, false},
 		{"other keys", same, func(r *platform.TokenRule) { r.Keys.URL = "https://other/keys" }, false},
+		{"the same keys over another transport", same, func(r *platform.TokenRule) { r.Keys.Over = "other" }, true},
 		{"other algorithms", same, func(r *platform.TokenRule) { r.Algorithms = []string{"PS256"} }, false},
 	} {
 		for _, swap := range []bool{false, true} {

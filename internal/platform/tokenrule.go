@@ -35,6 +35,8 @@ type KeySource struct {
 	// Transport is what it is fetched over, and Token what with; nil for nothing. It is asked for each time.
 	Transport http.RoundTripper
 	Token     func() (string, error)
+	// Over tells transports apart: keys that came by another one, which may have trusted anybody, are not inherited.
+	Over string
 	// File is a file with public keys or certificates in PEM. It is read again when it changes.
 	File string
 	// Report hears of every look at them. It may be nil.
@@ -54,6 +56,7 @@ type tokenRule struct {
 	leeway     time.Duration
 	validator  *jwt.Validator
 	keys       *keySet
+	keysAt     string // the file or the URL of the keys
 }
 
 // newTokenRule checks a rule. It reads the file of keys, if there is one, and fetches nothing.
@@ -129,6 +132,7 @@ func (r *tokenRule) takeKeys(source KeySource) error {
 	case source.URL == "" && source.File == "":
 		return errors.New("the keys of the issuer are missing: add `jwks_url`, or `key_file`")
 	case source.File != "":
+		r.keysAt = source.File
 		r.keys = newKeySet("file "+source.File, keyFile(source.File), report)
 		loaded, err := keyFile(source.File).load(context.Background())
 		if err != nil {
@@ -145,14 +149,16 @@ func (r *tokenRule) takeKeys(source KeySource) error {
 	if transport == nil {
 		transport = http.DefaultTransport
 	}
-	r.keys = newKeySet("url "+source.URL, &keyURL{url: source.URL, transport: transport, token: source.Token}, report)
+	r.keysAt = source.URL
+	r.keys = newKeySet("url "+source.URL+" over "+source.Over,
+		&keyURL{url: source.URL, transport: transport, token: source.Token}, report)
 	return nil
 }
 
 // covers tells whether every token that matches the other rule matches this one too, as far as that can be told
 // beforehand. The platform of the other rule could never be told from this one's.
 func (r *tokenRule) covers(other *tokenRule) bool {
-	if r.issuer != other.issuer || r.keys == nil || other.keys == nil || r.keys.name != other.keys.name ||
+	if r.issuer != other.issuer || r.keys == nil || other.keys == nil || r.keysAt != other.keysAt ||
 		!isSubset(other.algorithms, r.algorithms) ||
 		len(r.audience) > 0 && (len(other.audience) == 0 || !isSubset(other.audience, r.audience)) {
 		return false
