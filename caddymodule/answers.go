@@ -26,6 +26,7 @@ const (
 	codeIdentityRequired     = "OriginatingIdentityRequired"
 	codeNotAllowed           = "NotAllowed"
 	codeConflict             = "Conflict"
+	codeTooEarly             = "TooEarly"
 	codeConcurrency          = "ConcurrencyError"
 	codeTooLarge             = "RequestTooLarge"
 	codeUnsupportedEncoding  = "UnsupportedEncoding"
@@ -117,6 +118,8 @@ func (c *call) answerTo(err error) answer {
 		return answerToBroker(broker)
 	case errors.Is(err, errOvertaken):
 		return newAnswer(http.StatusUnprocessableEntity, codeConcurrency, concurrencyDescription)
+	case errors.Is(err, errTooEarly):
+		return newAnswer(http.StatusTooEarly, codeTooEarly, "Send the request again when the TLS handshake is over.")
 	case errors.Is(err, errLoop):
 		return c.answerToLoop()
 	case errors.Is(err, errTooManyGateways):

@@ -74,6 +74,9 @@ func (c *call) run(pathError error) answer {
 	if pathError != nil {
 		return c.refuse(pathError)
 	}
+	if err := c.checkEarlyData(); err != nil {
+		return c.refuse(err)
+	}
 	if err := c.checkLoop(); err != nil {
 		return c.refuse(err)
 	}

@@ -21,6 +21,21 @@ func TestFront(t *testing.T) {
 	t.Run("version", func(t *testing.T) { testVersions(t, e) })
 	t.Run("request identity", func(t *testing.T) { testRequestIdentity(t, e) })
 	t.Run("id", func(t *testing.T) { testIDs(t, e) })
+	t.Run("early data", func(t *testing.T) { testEarlyData(t, e) })
+}
+
+// testEarlyData: calls that somebody may have sent again do not change anything.
+func testEarlyData(t *testing.T, e *estate) {
+	t.Parallel()
+	const header = "Early-Data: 1"
+	for _, r := range []request{
+		provision("early", e.one.offers()),
+		{method: "DELETE", target: instancePath("front", "?service_id=alpha-id&plan_id=alpha-small")},
+	} {
+		r.header = header
+		e.refuses(t, r, tooEarly)
+	}
+	e.relays(t, request{method: "GET", target: instancePath("front", ""), header: header}, e.one, 200)
 }
 
 func basic(user, password string) string {

@@ -167,6 +167,7 @@ var (
 	conflict             = own{status: 409, code: "Conflict"}
 	concurrencyError     = own{status: 422, code: "ConcurrencyError"}
 	tooLarge             = own{status: 413, code: "RequestTooLarge"}
+	tooEarly             = own{status: 425, code: "TooEarly"}
 	unsupportedEncoding  = own{status: 415, code: "UnsupportedEncoding"}
 	ownershipUnavailable = own{status: 503, code: "OwnershipUnavailable", retry: true}
 	backendUnavailable   = own{status: 503, code: "BackendUnavailable", retry: true}
