@@ -268,7 +268,7 @@ func (c *call) relay(response *backend.Response, said osb.Answer) answer {
 		return a
 	}
 	c.answerWithKnownIDs(response)
-	return answer{status: status, header: response.Header, body: response.Body, code: excerpt([]byte(said.Error))}
+	return answer{status: status, header: response.Header, body: response.Body, code: c.brokerCode(said.Error)}
 }
 
 // mayBeEmpty tells whether the answer is one that platforms want a JSON object in, and has nothing.

@@ -25,7 +25,7 @@ const (
 	// minSecretBytes keeps short words, which any text may hold by chance, from being taken for a repetition.
 	minSecretBytes = 4
 
-	textWithheld   = "its text seems to repeat credentials or parameters and is left out"
+	textWithheld   = "its text seems to repeat credentials, parameters or the end user and is left out"
 	textCompressed = "its text is compressed and left out"
 )
 
@@ -35,11 +35,45 @@ func (c *call) brokerText(response *backend.Response) string {
 	if response.Header.Get(osb.HeaderContentEncoding) != "" {
 		return textCompressed
 	}
-	secrets := append(c.broker.Secret(), c.parameters()...)
-	if len(secrets) > maxSecrets || repeats(response.Body, secrets) {
+	return c.quote(response.Body)
+}
+
+// knownCodes are the error codes of the specification. Others are what a broker likes, sentences for instance.
+var knownCodes = map[string]bool{
+	"": true, "AsyncRequired": true, "ConcurrencyError": true, "RequiresApp": true, codeMaintenanceConflict: true,
+}
+
+// brokerCode is what the log tells of a broker's error code.
+func (c *call) brokerCode(code string) string {
+	if knownCodes[code] {
+		return code
+	}
+	return c.quote([]byte(code))
+}
+
+// quote is the beginning of a broker's text for a log, if it repeats nothing that must not be there.
+func (c *call) quote(text []byte) string {
+	secrets := slices.Concat(c.broker.Secret(), c.parameters(), c.identityValues())
+	if len(secrets) > maxSecrets || repeats(text, secrets) {
 		return textWithheld
 	}
-	return excerpt(response.Body)
+	return excerpt(text)
+}
+
+// identityValues are what the originating identity says of the end user, but for the name that logs may show.
+func (c *call) identityValues() []string {
+	var values []string
+	for _, line := range c.r.Header.Values(osb.HeaderOriginatingIdentity) {
+		if fields := strings.Fields(line); len(fields) > 1 {
+			values = append(values, fields[1:]...)
+		}
+	}
+	if json.Valid(c.identity.Value) {
+		values = append(values, valuesIn(c.identity.Value)...)
+	} else {
+		values = append(values, strings.TrimSpace(string(c.identity.Value)))
+	}
+	return slices.DeleteFunc(values, func(value string) bool { return value == c.identity.User })
 }
 
 // parameters are the values in the parameters of the call's body.

@@ -107,10 +107,13 @@ func (w *secretWorld) troubles(
 	t.Helper()
 	for instance, status := range map[string]int{
 		"echo-header": 500, "echo-password": 502, "echo-form": 500, "echo-key": 503, "echo-cut": 500, "echo-body": 500,
-		"echo-raw": 500, "redirect": 502, "denied": 502, "truncated": 502,
+		"echo-raw": 500, "echo-identity": 500, "echo-user": 500, "redirect": 502, "denied": 502, "truncated": 502,
 	} {
 		w.call(t, create(instance, "db", "sync", status))
 	}
+	code := create("echo-code", "db", "sync", 400)
+	code.User, code.Password = "platform", platformPassword.value
+	code.do(t, w.Gateway) // its answer is the broker's, and the platform knows its own parameters
 	w.call(t, bind("living", "echo-bind", "db", "async", 500))
 	wrong := create("living", "db", "async", 401)
 	wrong.User, wrong.Password = "platform", wrongPlatformPassword.value

@@ -157,6 +157,9 @@ func echoes() []samplebroker.Fault {
 		answer("/echo-cut", 500, "text/html", strings.Repeat(".", 175)+brokerPassword.value),
 		answer("/echo-body", 500, "text/html", `<pre>{"password": "`+createParameter.forms()["HTML"]+`"}</pre>`),
 		answer("/echo-raw", 500, "text/html", "<pre>"+createParameter.forms()["JSON"]),
+		answer("/echo-identity", 500, "text/plain", "X-Broker-API-Originating-Identity: "+secretIdentity),
+		answer("/echo-user", 500, "text/plain", "no such user: "+identityEmail.value),
+		answer("/echo-code", 400, "application/json", `{"error":"bad `+createParameter.forms()["JSON"]+`"}`),
 		answer("/echo-bind", 500, "text/plain", "{"+bindParameter.value),
 		redirect, denied, truncated,
 	}
