@@ -55,7 +55,7 @@ func (p *PlatformConfig) resolveIdentity(r *resolver, name string) identityRule 
 func (c *call) readIdentity() error {
 	values := c.r.Header.Values(osb.HeaderOriginatingIdentity)
 	var err error
-	if len(values) > 0 && values[0] != "" {
+	if len(values) == 1 && values[0] != "" { // of several nobody knows which one the broker goes by
 		c.identity, err = osb.ParseIdentity(values[0])
 	}
 	c.identity.User = c.rt.identityLog.show(c.identity.User)
@@ -63,10 +63,10 @@ func (c *call) readIdentity() error {
 	switch {
 	case !rule.required || !demandsIdentity[c.path.Operation]:
 		return nil
-	case len(values) == 0 || values[0] == "":
-		return identityError("is missing; this broker requires it")
 	case len(values) > 1:
 		return identityError("is there more than once")
+	case len(values) == 0 || values[0] == "":
+		return identityError("is missing; this broker requires it")
 	case err != nil:
 		return err
 	case rule.platform != "" && c.identity.Platform != rule.platform:
