@@ -124,7 +124,8 @@ type BackendConfig struct {
 	IBMIAM *IBMIAMConfig `json:"ibm_iam,omitempty"`
 	// Headers that are set on every call. Authorization, hop-by-hop and X-Broker-API-* headers are refused.
 	Headers []HeaderConfig `json:"headers,omitempty"`
-	// How long a call may take in all. Default: `55s`, below the 60 s after which platforms give up.
+	// How long a call may take in all, once the platform has sent it. Default: `55s`, below the 60 s after which platforms
+	// give up.
 	Timeout Duration `json:"timeout,omitempty"`
 	// How long after the gateway gave a create up the broker may still begin it, out of a queue of its own, say. A
 	// deletion that the broker confirms meanwhile is answered 422 ConcurrencyError, and the platform comes again.

@@ -47,6 +47,8 @@ type call struct {
 	r     *http.Request
 	w     http.ResponseWriter
 	start time.Time
+	// whole is when the last of the call was read: from then on it is not the platform that is waited for.
+	whole time.Time
 	path  osb.Path
 	span  trace.Span
 	// traced tells that somebody looks at the span.
@@ -95,6 +97,7 @@ func (c *call) run(pathError error) answer {
 	if err := c.readIDs(); err != nil {
 		return c.refuse(err)
 	}
+	c.whole = time.Now()
 	if err := c.checkContext(); err != nil {
 		return c.refuse(err)
 	}
@@ -221,7 +224,7 @@ func (c *call) forward() (*backend.Response, error) {
 	}
 	request := backend.Request{
 		Method: c.r.Method, Path: c.path.Escaped, Query: c.r.URL.RawQuery, Header: c.r.Header, Set: set, Body: c.body,
-		Deadline: c.start.Add(c.broker.timeout),
+		Deadline: c.whole.Add(c.broker.timeout),
 	}
 	c.askWithOwnIDs(&request)
 	crashpoint.Reach(crashpoint.BeforeSend)
