@@ -52,17 +52,37 @@ func (c *catalogs) recall(ctx context.Context, entry *catalogEntry) {
 		entry.take(nil)
 		entry.broker.suspect.Store(true)
 	}
-	entry.unsaved = entry.copy != nil && !entry.copy.Same(stored)
-	if stored != nil && (entry.copy == nil || stored.FetchedAt.After(entry.copy.FetchedAt)) {
-		learnt := c.learn(entry, stored)
-		c.adopt(entry, learnt)
-		entry.unsaved = learnt != stored
+	entry.unsaved = entry.copy != nil
+	if stored != nil {
+		next := c.rejoin(entry, stored)
+		entry.unsaved = !next.Same(stored)
+		c.adopt(entry, next)
 	}
 	if entry.copy == nil {
 		entry.broker.suspect.Store(false) // there is nothing to compare with
 	}
 	entry.version = document.Version
 	c.publish()
+}
+
+// rejoin returns the copy to go by now that the store has told of its own. What was fetched before it did follows that
+// one, as if it came now: it knows nothing of what the backend published earlier, and would leave that out. The caller
+// holds mu.
+func (c *catalogs) rejoin(entry *catalogEntry, stored *catalogmerge.Copy) *catalogmerge.Copy {
+	if entry.copy.Same(stored) {
+		return entry.copy
+	}
+	if entry.copy != nil && !stored.FetchedAt.After(entry.copy.FetchedAt) {
+		f := &fetched{broker: entry.broker, body: entry.copy.Answer(), at: entry.copy.FetchedAt}
+		began := f.at
+		if !c.began.IsZero() && c.began.Before(began) {
+			began = c.began
+		}
+		if next, err := f.follow(stored, entry.id, began, c.rt.withdrawAfter); err == nil {
+			return next
+		}
+	}
+	return c.learn(entry, stored)
 }
 
 // learn returns a stored copy that knows how this configuration shows it, which the one that wrote it may not have done:

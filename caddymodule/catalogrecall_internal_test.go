@@ -1,0 +1,54 @@
+package caddymodule
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestFetchedBeforeTheStoreAnswered: what a gateway fetched while the store did not answer follows the stored copy when
+// it does. What the broker does not have at the moment stays in the catalog, and what it ever had is known.
+func TestFetchedBeforeTheStoreAnswered(t *testing.T) {
+	for name, broken := range map[string]string{"a missing offering": "", "a broken one": `{"id":"b","name":"b"},`} {
+		t.Run(name, func(t *testing.T) {
+			server := serveCatalog(t, func(version int) string {
+				a, b, c := offeringJSON("a", "a", version), offeringJSON("b", "b", version), offeringJSON("c", "c", version)
+				if version == 0 {
+					return a + "," + b
+				}
+				return broken + a + "," + c
+			})
+			rt := startQuietGateway(t, server)
+			before := rt.catalogs.entries[0].copy
+			server.change()
+			until(t, "a later millisecond", func() bool { return time.Since(before.FetchedAt) > time.Millisecond })
+			late := rt.replica()
+			entry := late.entries[0]
+			if _, err := late.fetchOnce(t.Context(), entry); err != nil {
+				t.Fatal(err)
+			}
+			check := func(when string) {
+				t.Helper()
+				body := string(late.current().Body)
+				for _, want := range []string{offeringJSON("a", "a", 1), offeringJSON("b", "b", 0), offeringJSON("c", "c", 1)} {
+					if !strings.Contains(body, want) {
+						t.Errorf("%s: got %s, want it to have %s", when, body, want)
+					}
+				}
+				for _, id := range []string{"a", "b"} {
+					if got, want := entry.copy.Known.Offerings[id].FirstSeen, before.Known.Offerings[id].FirstSeen; !got.Equal(want) {
+						t.Errorf("%s: offering %s counts as seen since %s, want %s", when, id, got, want)
+					}
+				}
+			}
+			late.recall(t.Context(), entry)
+			check("when the store answered")
+			if _, err := late.fetchOnce(t.Context(), entry); err != nil {
+				t.Fatal(err)
+			}
+			check("after the next fetch")
+			settleReplicas(t, []*catalogs{late, rt.catalogs})
+			checkReplicas(t, []*catalogs{late, rt.catalogs})
+		})
+	}
+}
