@@ -154,7 +154,11 @@ func checkReplicas(t *testing.T, replicas []*catalogs) {
 	t.Helper()
 	var exposed []*catalogmerge.Exposed
 	for _, entry := range replicas[0].entries {
-		_, stored, err := replicas[0].readStored(t.Context(), entry, entry.id)
+		document, err := replicas[0].readDocument(t.Context(), entry, entry.id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stored, err := decodeDocument(document)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -162,7 +162,7 @@ func (c *catalogs) run(ctx context.Context, group *sync.WaitGroup) {
 
 // follow keeps one backend's catalog.
 func (c *catalogs) follow(ctx context.Context, entry *catalogEntry) {
-	pace := pace{refresh: c.rt.refresh, retry: firstRetry}
+	pace := c.newPace()
 	for {
 		c.recall(ctx, entry)
 		timer := time.NewTimer(pace.wait(c.refresh(ctx, entry)))
@@ -178,6 +178,8 @@ func (c *catalogs) follow(ctx context.Context, entry *catalogEntry) {
 		}
 	}
 }
+
+func (c *catalogs) newPace() pace { return pace{refresh: c.rt.refresh, retry: firstRetry} }
 
 // pace says how long to wait between the fetches of one catalog.
 type pace struct {

@@ -21,30 +21,41 @@ func (c *catalogs) forgetStored() {
 	for _, entry := range c.entries {
 		entry.asked, entry.waived = false, servable && entry.copy == nil
 	}
+	c.heard.everything()
 }
 
-// recall reads the store's copy of a catalog, unless that was done.
-func (c *catalogs) recall(ctx context.Context, entry *catalogEntry) {
-	if c.rt.named() == nil {
-		return // nobody knows yet under which name the copy is kept
-	}
+// recall reads the store's copy of a catalog, unless that was done. It tells whether there is nothing to be tried again:
+// the store has said what it has.
+func (c *catalogs) recall(ctx context.Context, entry *catalogEntry) bool {
 	entry.storing.Lock()
 	defer entry.storing.Unlock()
+	return c.recallStored(ctx, entry)
+}
+
+// recallStored is recall for who holds storing.
+func (c *catalogs) recallStored(ctx context.Context, entry *catalogEntry) bool {
+	if c.rt.named() == nil {
+		return true // nobody knows yet under which name the copy is kept; who learns it has everything looked at
+	}
 	c.mu.Lock()
 	asked := entry.asked && (entry.copy != nil || entry.version == 0 && entry.tried)
 	id := entry.id
 	c.mu.Unlock()
 	if asked {
-		return
+		return true
 	}
-	document, stored, err := c.readStored(ctx, entry, id)
+	document, err := c.readDocument(ctx, entry, id)
 	if err != nil {
-		return
+		return false
+	}
+	stored, err := c.decodeStored(ctx, entry, document)
+	if err != nil {
+		return true
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if entry.id != id {
-		return // the names were resolved anew meanwhile, and this is another backend's
+		return true // the names were resolved anew meanwhile, and this is another backend's
 	}
 	entry.asked, entry.waived = true, false
 	if stored != nil && entry.copy != nil && len(stored.Offerings) > 0 && !shares(stored, entry.copy) {
@@ -63,6 +74,7 @@ func (c *catalogs) recall(ctx context.Context, entry *catalogEntry) {
 	}
 	entry.version = document.Version
 	c.publish()
+	return true
 }
 
 // rejoin returns the copy to go by now that the store has told of its own. What was fetched before it did follows that
@@ -94,22 +106,26 @@ func (c *catalogs) learn(entry *catalogEntry, stored *catalogmerge.Copy) *catalo
 	return stored.Learn(entry.broker.policy, c.began)
 }
 
-// readStored reads the store's copy of a catalog. An error was logged.
-func (c *catalogs) readStored(
-	ctx context.Context, entry *catalogEntry, id string,
-) (document routing.Document, stored *catalogmerge.Copy, err error) {
-	document, err = c.rt.store.store.ReadDocument(ctx, documentName(id))
+// readDocument reads the document that has the store's copy of a catalog. An error was logged.
+func (c *catalogs) readDocument(ctx context.Context, entry *catalogEntry, id string) (routing.Document, error) {
+	document, err := c.rt.store.store.ReadDocument(ctx, documentName(id))
 	if err != nil {
 		c.warn(ctx, entry, "the store does not give the last good catalog", err)
-		return document, nil, err
 	}
-	stored, err = decodeDocument(document)
+	return document, err
+}
+
+// decodeStored reads the copy in a document; nil if there is none. An error was logged.
+func (c *catalogs) decodeStored(
+	ctx context.Context, entry *catalogEntry, document routing.Document,
+) (*catalogmerge.Copy, error) {
+	stored, err := decodeDocument(document)
 	if err != nil {
 		// It was published once, but this gateway cannot read it: it must not be left out quietly, nor overwritten by
 		// less.
 		c.warn(ctx, entry, "the last good catalog in the store cannot be read", err)
 	}
-	return document, stored, err
+	return stored, err
 }
 
 func decodeDocument(document routing.Document) (*catalogmerge.Copy, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"sync"
+	"time"
 )
 
 // hearing collects what the store told of its copies of catalogs until somebody looks at them.
@@ -12,7 +13,7 @@ type hearing struct {
 	wake chan struct{}
 
 	mu sync.Mutex
-	// versions are the latest that were told of, by the document's name.
+	// versions are the latest that were told of, by the document's name; 0 where the store has to be asked.
 	versions map[string]uint64
 	// all: changes may not have been told of, so each copy has to be looked at.
 	all bool
@@ -24,12 +25,26 @@ func (h *hearing) note(name string, version uint64) {
 		return
 	}
 	h.mu.Lock()
+	h.add(name, version)
+	h.mu.Unlock()
+	h.nudge()
+}
+
+// add takes one version. The caller holds mu.
+func (h *hearing) add(name string, version uint64) {
 	if h.versions == nil {
 		h.versions = make(map[string]uint64)
 	}
-	h.versions[name] = max(h.versions[name], version)
-	h.mu.Unlock()
-	h.nudge()
+	if latest, told := h.versions[name]; !told || latest != 0 && (version == 0 || version > latest) {
+		h.versions[name] = version
+	}
+}
+
+// giveBack is for what was taken and could not be looked at. It wakes nobody.
+func (h *hearing) giveBack(name string, version uint64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.add(name, version)
 }
 
 // everything has all copies looked at once.
@@ -59,48 +74,81 @@ func (h *hearing) take() (versions map[string]uint64, all bool) {
 // listen takes over the copies that other gateways write, as soon as the store tells of them, until ctx ends. It waits
 // for the store alone, never for a backend.
 func (c *catalogs) listen(ctx context.Context) {
-	for {
+	var again <-chan time.Time
+	for patience := c.newPace(); ; {
 		select {
 		case <-c.heard.wake:
+		case <-again:
 		case <-ctx.Done():
 			return
 		}
-		versions, all := c.heard.take()
-		for _, entry := range c.entries {
-			c.mu.Lock()
-			name := documentName(entry.id)
-			c.mu.Unlock()
-			if version, told := versions[name]; told && !all {
-				c.look(ctx, entry, version)
-			} else if all {
-				c.look(ctx, entry, 0)
-			}
+		if again = nil; c.lookAtHeard(ctx) {
+			patience = c.newPace()
+		} else {
+			again = time.After(patience.wait(false))
 		}
 	}
 }
 
+// lookAtHeard takes over what the store told of. It tells whether the store gave all of it; the rest is to be looked at
+// again.
+func (c *catalogs) lookAtHeard(ctx context.Context) bool {
+	versions, all := c.heard.take()
+	gotAll := true
+	for _, entry := range c.entries {
+		c.mu.Lock()
+		name := documentName(entry.id)
+		c.mu.Unlock()
+		version, told := versions[name]
+		switch {
+		case all:
+			version = 0
+		case !told:
+			continue
+		}
+		if !c.look(ctx, entry, version) {
+			c.heard.giveBack(name, version)
+			gotAll = false
+		}
+	}
+	return gotAll
+}
+
 // look takes over the store's copy of a catalog if it is another one than the known one. version is what the store told
-// of; 0 if it has to be asked.
-func (c *catalogs) look(ctx context.Context, entry *catalogEntry, version uint64) {
+// of; 0 if it has to be asked. It tells whether there is nothing to be tried again: the store has said what it has.
+func (c *catalogs) look(ctx context.Context, entry *catalogEntry, version uint64) bool {
 	if c.rt.named() == nil {
-		return
+		return true
 	}
 	entry.storing.Lock()
 	defer entry.storing.Unlock()
 	c.mu.Lock()
 	id, known, asked := entry.id, entry.version, entry.asked
 	c.mu.Unlock()
-	if !asked || version != 0 && version <= known {
-		return // it is read before the next fetch, or was written here
+	switch {
+	case !asked:
+		gave := c.recallStored(ctx, entry)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if entry.unsaved && entry.tried {
+			entry.soon.want() // what was fetched here has to be judged by that copy
+		}
+		return gave
+	case version != 0 && version <= known:
+		return true // it was written here
 	}
-	document, stored, err := c.readStored(ctx, entry, id)
+	document, err := c.readDocument(ctx, entry, id)
 	if err != nil || document.Version == known {
-		return
+		return err == nil
+	}
+	stored, err := c.decodeStored(ctx, entry, document)
+	if err != nil {
+		return true
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if entry.id != id {
-		return // the names were resolved anew meanwhile, and this is another backend's
+		return true // the names were resolved anew meanwhile, and this is another backend's
 	}
 	entry.version, entry.waived = document.Version, false
 	switch {
@@ -118,4 +166,5 @@ func (c *catalogs) look(ctx context.Context, entry *catalogEntry, version uint64
 		c.adopt(entry, stored)
 	}
 	c.publish()
+	return true
 }

@@ -210,6 +210,7 @@ func (rt *runtime) nameAll(ctx context.Context) error {
 		named.provisional = err != nil
 		rt.catalogs.name(named)
 		rt.naming.Store(named)
+		rt.catalogs.heard.everything() // the store can be asked for the copies from now on
 		rt.reportRenamed(named)
 		if before == nil {
 			close(rt.resolved)
