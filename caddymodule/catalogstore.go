@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"context"
 	"errors"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -24,15 +25,15 @@ func (c *catalogs) forgetStored() {
 	c.heard.everything()
 }
 
-// recall reads the store's copy of a catalog, unless that was done. It tells whether there is nothing to be tried again:
-// the store has said what it has.
-func (c *catalogs) recall(ctx context.Context, entry *catalogEntry) bool {
+// recall reads the store's copy of a catalog, unless that was done.
+func (c *catalogs) recall(ctx context.Context, entry *catalogEntry) {
 	entry.storing.Lock()
 	defer entry.storing.Unlock()
-	return c.recallStored(ctx, entry)
+	c.recallStored(ctx, entry)
 }
 
-// recallStored is recall for who holds storing.
+// recallStored is recall for who holds storing. It tells whether there is nothing to be tried again: the store has said
+// what it has.
 func (c *catalogs) recallStored(ctx context.Context, entry *catalogEntry) bool {
 	if c.rt.named() == nil {
 		return true // nobody knows yet under which name the copy is kept; who learns it has everything looked at
@@ -77,24 +78,20 @@ func (c *catalogs) recallStored(ctx context.Context, entry *catalogEntry) bool {
 	return true
 }
 
-// rejoin returns the copy to go by now that the store has told of its own. What was fetched before it did follows that
-// one, as if it came now: it knows nothing of what the backend published earlier, and would leave that out. The caller
-// holds mu.
+// rejoin returns the copy to go by now that the store has told of its own. What was fetched before it did, or is of
+// another store, knows nothing of what that one has besides, and may be newer all the same. The caller holds mu.
 func (c *catalogs) rejoin(entry *catalogEntry, stored *catalogmerge.Copy) *catalogmerge.Copy {
 	if entry.copy.Same(stored) {
 		return entry.copy
 	}
-	if entry.copy != nil && !stored.FetchedAt.After(entry.copy.FetchedAt) {
-		f := &fetched{broker: entry.broker, body: entry.copy.Answer(), at: entry.copy.FetchedAt}
-		began := f.at
-		if !c.began.IsZero() && c.began.Before(began) {
-			began = c.began
-		}
-		if next, err := f.follow(stored, entry.id, began, c.rt.withdrawAfter); err == nil {
+	stored = c.learn(entry, stored)
+	if entry.copy != nil {
+		f := entry.broker.answered(nil, "", time.Time{}, c.rt.withdrawAfter)
+		if next, err := catalogmerge.Rejoin(stored, entry.copy, f); err == nil {
 			return next
 		}
 	}
-	return c.learn(entry, stored)
+	return stored
 }
 
 // learn returns a stored copy that knows how this configuration shows it, which the one that wrote it may not have done:

@@ -87,19 +87,5 @@ func follow(previous *Copy, backend string, now time.Time) *Copy {
 
 func (k Known) clone() Known { return Known{maps.Clone(k.Offerings), maps.Clone(k.Plans)} }
 
-// Answer returns a catalog of the offerings that the backend had when it was last asked, for Refresh.
-func (c *Copy) Answer() []byte {
-	body := []byte(bodyStart)
-	for i := range c.Offerings {
-		if o := &c.Offerings[i]; o.MissingSince.IsZero() {
-			if len(body) > len(bodyStart) {
-				body = append(body, ',')
-			}
-			body = append(body, o.Raw...)
-		}
-	}
-	return append(body, bodyEnd...)
-}
-
 // stamp returns t as copies hold times, so that a time survives being encoded.
 func stamp(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
