@@ -407,8 +407,15 @@ func TestStoreThatLostCopies(t *testing.T) {
 }
 
 // TestLostWriteIsMadeAgain: a copy that the store did not take, or lost, is written with the next fetch although nothing
-// has changed since.
+// has changed since, or nothing comes.
 func TestLostWriteIsMadeAgain(t *testing.T) {
+	for _, down := range []bool{false, true} {
+		t.Run(fmt.Sprintf("down %t", down), func(t *testing.T) { writeAgain(t, down) })
+	}
+}
+
+func writeAgain(t *testing.T, down bool) {
+	t.Helper()
 	server := serveCatalog(t, func(version int) string { return offeringJSON("a", "a", version) })
 	rt := startQuietGateway(t, server)
 	c := rt.catalogs
@@ -417,6 +424,9 @@ func TestLostWriteIsMadeAgain(t *testing.T) {
 	c.mu.Lock()
 	entry.unsaved = true
 	c.mu.Unlock()
+	server.mu.Lock()
+	server.down = down
+	server.mu.Unlock()
 	stored := func() uint64 {
 		document, err := rt.store.store.ReadDocument(ctx, documentName(entry.id))
 		if err != nil {
@@ -425,7 +435,7 @@ func TestLostWriteIsMadeAgain(t *testing.T) {
 		return document.Version
 	}
 	for range 2 {
-		if _, err := c.fetchOnce(ctx, entry); err != nil {
+		if _, err := c.fetchOnce(ctx, entry); (err != nil) != down {
 			t.Fatal(err)
 		}
 		if got := stored(); got != 2 {

@@ -257,6 +257,8 @@ func (c *catalogs) fetchOnce(ctx context.Context, entry *catalogEntry) (known bo
 	var after *catalogmerge.Copy
 	if err == nil {
 		after = c.remember(ctx, entry, f)
+	} else {
+		c.save(ctx, entry)
 	}
 	defer func() { c.noteURL(ctx, entry, err == nil) }() // after mu was let go of
 	c.mu.Lock()

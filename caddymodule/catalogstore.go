@@ -165,6 +165,35 @@ func (c *catalogs) remember(ctx context.Context, entry *catalogEntry, f *fetched
 	return f.after
 }
 
+// save writes a copy that the store lost, or did not take, although the backend does not confirm it: a gateway that
+// starts while the backend is down has it from nowhere else.
+func (c *catalogs) save(ctx context.Context, entry *catalogEntry) {
+	entry.storing.Lock()
+	defer entry.storing.Unlock()
+	c.mu.Lock()
+	version, held, due := entry.version, entry.copy, entry.asked && entry.unsaved && entry.copy != nil
+	c.mu.Unlock()
+	if !due {
+		return
+	}
+	name := documentName(held.Backend)
+	document, swapped := routing.Document{}, false
+	data, err := held.Encode()
+	if err == nil {
+		document, swapped, err = c.rt.store.store.SwapDocument(ctx, name, version, data)
+	}
+	switch {
+	case err != nil:
+		c.warn(ctx, entry, "the catalog cannot be kept in the store", err)
+	case swapped:
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		entry.version, entry.unsaved = document.Version, false
+	default:
+		c.heard.note(name, document.Version) // another gateway wrote one, which is to be looked at
+	}
+}
+
 // written takes note of what the store has after a write.
 func (c *catalogs) written(
 	ctx context.Context, entry *catalogEntry, f *fetched, document routing.Document, swapped bool,
