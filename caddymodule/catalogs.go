@@ -132,7 +132,7 @@ func (c *catalogs) inherit(before *catalogs) {
 	defer c.mu.Unlock()
 	now := time.Now()
 	for _, entry := range c.entries {
-		if old, ok := known[identify(entry)]; ok {
+		if old, ok := c.knownBefore(known, identify(entry), entry.broker); ok {
 			taken := old.copy
 			old.copy = nil
 			entry.knownCatalog = old
@@ -149,6 +149,18 @@ func (c *catalogs) inherit(before *catalogs) {
 	}
 	c.heard.everything() // what the gateway before this one heard last, it may not have looked at
 	c.publish()
+}
+
+// knownBefore finds what was known of a backend, by the id that it has now or else by those that it had, unless they are
+// those of other ones now.
+func (c *catalogs) knownBefore(known map[string]knownCatalog, id string, b *broker) (knownCatalog, bool) {
+	old, ok := known[id]
+	for _, former := range b.formerly {
+		if !ok && c.rt.brokers[former] == nil {
+			old, ok = known[former]
+		}
+	}
+	return old, ok
 }
 
 // run fetches each backend's catalog again and again until ctx ends, each on its own.
