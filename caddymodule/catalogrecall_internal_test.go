@@ -52,3 +52,33 @@ func TestFetchedBeforeTheStoreAnswered(t *testing.T) {
 		})
 	}
 }
+
+// TestStoreAnsweredLate: what was fetched while the store did not answer is fetched again as soon as it does, if it says
+// something else or the backend may be another broker; else there is no need.
+func TestStoreAnsweredLate(t *testing.T) {
+	server := serveCatalog(t, func(version int) string { return offeringJSON("a", "a", version) })
+	rt := startQuietGateway(t, server)
+	for _, test := range []struct {
+		name             string
+		changed, suspect bool
+		want             int
+	}{{"the same", false, false, 0}, {"another broker, maybe", false, true, 1}, {"a new version", true, false, 1}} {
+		late := rt.replica()
+		entry := late.entries[0]
+		if test.changed {
+			server.change()
+		}
+		if _, err := late.fetchOnce(t.Context(), entry); err != nil {
+			t.Fatal(err)
+		}
+		if !test.changed {
+			// The time at which it was first seen is part of what a copy says.
+			entry.copy.Known = rt.catalogs.entries[0].copy.Known
+		}
+		entry.broker.suspect.Store(test.suspect)
+		late.look(t.Context(), entry, 0)
+		if !entry.asked || len(entry.soon.wanted) != test.want {
+			t.Errorf("%s: asked %t, and to be fetched %d times, want %d", test.name, entry.asked, len(entry.soon.wanted), test.want)
+		}
+	}
+}

@@ -130,8 +130,8 @@ func (c *catalogs) look(ctx context.Context, entry *catalogEntry, version uint64
 		gave := c.recallStored(ctx, entry)
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if entry.unsaved && entry.tried {
-			entry.soon.want() // what was fetched here has to be judged by that copy
+		if entry.tried && (entry.unsaved || entry.broker.suspect.Load()) {
+			entry.soon.want() // what the broker has has to be judged by that copy
 		}
 		return gave
 	case version != 0 && version <= known:
