@@ -4,6 +4,13 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/osb-gateway/caddy-osb-gateway/catalogmerge"
+	"github.com/osb-gateway/caddy-osb-gateway/routing"
 )
 
 // TestFetchedBeforeTheStoreAnswered: what a gateway fetched while the store did not answer follows the stored copy when
@@ -80,5 +87,73 @@ func TestStoreAnsweredLate(t *testing.T) {
 		if !entry.asked || len(entry.soon.wanted) != test.want {
 			t.Errorf("%s: asked %t, and to be fetched %d times, want %d", test.name, entry.asked, len(entry.soon.wanted), test.want)
 		}
+	}
+}
+
+// TestStoreExchangedDuringAFetch: an answer that was judged by the copy of one store is not written over that of another,
+// though both have the same version.
+func TestStoreExchangedDuringAFetch(t *testing.T) {
+	server := serveCatalog(t, func(version int) string { return offeringJSON("a", "a", version) })
+	rt := startQuietGateway(t, server)
+	c, store := rt.failingReplica(t)
+	entry := c.entries[0]
+	c.recall(t.Context(), entry)
+	other := routing.NewMemoryStore()
+	body := `{"services":[` + offeringJSON("a", "a", 0) + `,` + offeringJSON("z", "z", 0) + `]}`
+	stored, err := catalogmerge.Refresh(nil, entry.id, entry.broker.answered([]byte(body), "", time.Now().Add(-time.Hour), time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := stored.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	document, _, err := other.SwapDocument(t.Context(), documentName(entry.id), 0, data)
+	if err != nil || document.Version != entry.version {
+		t.Fatalf("writing the copy: %v; its version is %d, want %d", err, document.Version, entry.version)
+	}
+	server.change()
+	server.interrupt(func() {
+		store.Store = other
+		c.forgetStored()
+		c.recall(t.Context(), entry)
+	})
+	if _, err := c.fetchOnce(t.Context(), entry); err != nil {
+		t.Fatal(err)
+	}
+	settleReplicas(t, []*catalogs{c})
+	checkReplicas(t, []*catalogs{c})
+	if body := string(c.current().Body); !strings.Contains(body, "version 1") || !strings.Contains(body, `"z"`) {
+		t.Errorf("got %s, want the new version, and what the other store has besides", body)
+	}
+}
+
+// TestTakenOverBeforeAnybodyLooks: until what was fetched is taken over, nobody takes over a later copy of the store's,
+// which would be put away by it.
+func TestTakenOverBeforeAnybodyLooks(t *testing.T) {
+	server := serveCatalog(t, func(version int) string { return offeringJSON("a", "a", version) })
+	rt := startQuietGateway(t, server)
+	c, _ := rt.failingReplica(t)
+	entry := c.entries[0]
+	c.recall(t.Context(), entry)
+	server.change()
+	entry.failing = "something"
+	taking, held := false, true
+	observed, _ := observer.New(zapcore.InfoLevel)
+	c.rt.logger = zap.New(observed, zap.Hooks(func(said zapcore.Entry) error {
+		if said.Message == "a backend's catalog is fetched again" { // it is said while the catalog is taken over
+			taking = true
+			if entry.storing.TryLock() {
+				held = false
+				entry.storing.Unlock()
+			}
+		}
+		return nil
+	}))
+	if _, err := c.fetchOnce(t.Context(), entry); err != nil || !taking {
+		t.Fatalf("fetching: %v; the catalog was taken over: %t", err, taking)
+	}
+	if !held {
+		t.Error("what was fetched can be put in the place of a later copy")
 	}
 }

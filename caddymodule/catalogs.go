@@ -45,8 +45,8 @@ type catalogEntry struct {
 	exposed *catalogmerge.Exposed
 	// fetching is held while the catalog is fetched and taken over, so that fetches do so one after the other.
 	fetching sync.Mutex
-	// storing is held while the store is asked for the copy or given one, so that the version is known before anybody
-	// looks at it. It is taken after fetching and before catalogs.mu.
+	// storing is held while the store is asked for the copy or given one, and until what comes of that is taken over, so that
+	// copy and version are known before anybody looks at them. It is taken after fetching and before catalogs.mu.
 	storing sync.Mutex
 	// soon has the catalog fetched before its time; see hurry.go.
 	soon *hurry
@@ -266,13 +266,17 @@ func (c *catalogs) fetchOnce(ctx context.Context, entry *catalogEntry) (known bo
 	if ctx.Err() != nil {
 		return true, ctx.Err()
 	}
+	defer func() { c.noteURL(ctx, entry, err == nil) }() // after the locks were let go of
+	// Whoever takes over what the store has waits until this is taken over: else that would be put in the place of a later
+	// copy.
+	entry.storing.Lock()
+	defer entry.storing.Unlock()
 	var after *catalogmerge.Copy
 	if err == nil {
 		after = c.remember(ctx, entry, f)
 	} else {
 		c.save(ctx, entry)
 	}
-	defer func() { c.noteURL(ctx, entry, err == nil) }() // after mu was let go of
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	entry.tried = true

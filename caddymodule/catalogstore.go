@@ -134,17 +134,15 @@ func decodeDocument(document routing.Document) (*catalogmerge.Copy, error) {
 
 // remember writes what was fetched to the store, if it says something new, and returns the copy to go by. The write
 // counts only if the stored copy is still the one that was there when the fetch began. If it is not, another gateway
-// has written one that may be of a later answer: see overtaken.
+// has written one that may be of a later answer: see overtaken. The caller holds storing.
 func (c *catalogs) remember(ctx context.Context, entry *catalogEntry, f *fetched) *catalogmerge.Copy {
-	entry.storing.Lock()
-	defer entry.storing.Unlock()
 	c.mu.Lock()
 	version, asked, unsaved, theirs := entry.version, entry.asked, entry.unsaved, entry.copy
 	c.mu.Unlock()
 	switch {
 	case !asked:
 		return f.after
-	case version != f.version && theirs != nil:
+	case theirs != nil && (version != f.version || !theirs.Same(f.before)): // versions are those of one store
 		return c.overtaken(entry, f, theirs)
 	case version != 0 && !unsaved && f.after.Same(f.before):
 		return f.after
@@ -166,10 +164,8 @@ func (c *catalogs) remember(ctx context.Context, entry *catalogEntry, f *fetched
 }
 
 // save writes a copy that the store lost, or did not take, although the backend does not confirm it: a gateway that
-// starts while the backend is down has it from nowhere else.
+// starts while the backend is down has it from nowhere else. The caller holds storing.
 func (c *catalogs) save(ctx context.Context, entry *catalogEntry) {
-	entry.storing.Lock()
-	defer entry.storing.Unlock()
 	c.mu.Lock()
 	version, held, due := entry.version, entry.copy, entry.asked && entry.unsaved && entry.copy != nil
 	c.mu.Unlock()
