@@ -131,7 +131,7 @@ func (c *catalogs) look(ctx context.Context, entry *catalogEntry, version uint64
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if entry.tried && (entry.unsaved || entry.broker.suspect.Load()) {
-			entry.soon.want() // what the broker has has to be judged by that copy
+			entry.soon.want() // that copy has to judge what the broker has
 		}
 		return gave
 	case version != 0 && version <= known:
