@@ -2,7 +2,6 @@ package answers_test
 
 import (
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"strconv"
@@ -231,7 +230,7 @@ func testCatalogOrder(t *testing.T) {
 	}
 	g := startUnready(t, harness.Options{Block: strings.Join(block, "\n")})
 	harness.Await(t, "the other broker's catalog", func() bool {
-		return strings.Contains(metrics(t, g), `backend_up{backend="b1",gateway="default"} 1`)
+		return strings.Contains(g.Metrics(t), `backend_up{backend="b1",gateway="default"} 1`)
 	})
 	close(known)
 	g.AwaitReady(t)
@@ -240,21 +239,6 @@ func testCatalogOrder(t *testing.T) {
 	if a.body != want {
 		t.Errorf("got %q, want %q", a.body, want)
 	}
-}
-
-// metrics returns what Caddy's metrics endpoint says.
-func metrics(t *testing.T, g *harness.Gateway) string {
-	t.Helper()
-	response, err := http.Get(g.Admin + "/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	content, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(content)
 }
 
 // A catalog is fetched again under the broker's own ETag, and stays when the broker has no good one.

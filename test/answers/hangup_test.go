@@ -58,7 +58,7 @@ func TestPlatformHangsUp(t *testing.T) { //nolint:tparallel // the subtests foll
 		<-arrived
 		_ = c.Close()
 		harness.Await(t, "the end of the call", func() bool {
-			for line := range strings.SplitSeq(metrics(t, g), "\n") {
+			for line := range strings.SplitSeq(g.Metrics(t), "\n") {
 				if strings.HasPrefix(line, "caddy_osb_gateway_requests_total") && strings.Contains(line, "fetch_instance") {
 					return true
 				}

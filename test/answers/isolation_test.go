@@ -2,7 +2,6 @@ package answers_test
 
 import (
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"path"
@@ -186,17 +185,8 @@ var storeSample = regexp.MustCompile(`(?m)^caddy_osb_gateway_store_operations_to
 // storeTrips are how often each operation on records was done so far.
 func storeTrips(t *testing.T, g *harness.Gateway) map[string]int {
 	t.Helper()
-	response, err := http.Get(g.Admin + "/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	page, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
 	trips := make(map[string]int)
-	for _, match := range storeSample.FindAllStringSubmatch(string(page), -1) {
+	for _, match := range storeSample.FindAllStringSubmatch(g.Metrics(t), -1) {
 		count, err := strconv.Atoi(match[2])
 		if err != nil {
 			t.Fatal(err)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -17,17 +16,8 @@ import (
 // roundTrips counts what a gateway asked its store about records since it started.
 func roundTrips(t *testing.T, gateway *harness.Gateway) int {
 	t.Helper()
-	response, err := http.Get(gateway.Admin + "/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	page, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
 	total := 0
-	for line := range strings.Lines(string(page)) {
+	for line := range strings.Lines(gateway.Metrics(t)) {
 		if !strings.HasPrefix(line, "caddy_osb_gateway_store_operations_total{") ||
 			!strings.Contains(line, `operation="read"`) && !strings.Contains(line, `operation="swap"`) {
 			continue

@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"io"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -69,16 +68,7 @@ func TestOutcomesWait(t *testing.T) {
 // commitRetries reads the counter.
 func commitRetries(t *testing.T, g *harness.Gateway) int {
 	t.Helper()
-	response, err := http.Get(g.Admin + "/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	text, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	match := regexp.MustCompile(`(?m)^caddy_osb_gateway_store_commit_retries_total\{.*\} (\d+)$`).FindStringSubmatch(string(text))
+	match := regexp.MustCompile(`(?m)^caddy_osb_gateway_store_commit_retries_total\{.*\} (\d+)$`).FindStringSubmatch(g.Metrics(t))
 	if match == nil {
 		return 0
 	}
