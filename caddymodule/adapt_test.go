@@ -5,9 +5,6 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -161,21 +158,11 @@ func TestAdaptCoversAllSubdirectives(t *testing.T) {
 // named with what they stand in, such as store_redis_tls_ca.
 func documentedSubdirectives(t *testing.T) []string {
 	t.Helper()
-	file, err := parser.ParseFile(token.NewFileSet(), "caddyfile.go", nil, parser.ParseComments)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var grammar string
-	for _, declaration := range file.Decls {
-		if function, ok := declaration.(*ast.FuncDecl); ok && function.Name.Name == "UnmarshalCaddyfile" {
-			grammar = function.Doc.Text()
-		}
-	}
 	var found, blocks []string
-	for line := range strings.Lines(grammar) {
+	for line := range strings.Lines(readGrammar(t)) {
 		words := strings.Fields(line)
 		switch {
-		case !strings.HasPrefix(line, "\t") || len(words) == 0 || words[0] == "...":
+		case len(words) == 0 || words[0] == "...":
 			continue
 		case words[0] == "}":
 			blocks = blocks[:len(blocks)-1]

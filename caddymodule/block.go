@@ -2,7 +2,6 @@ package caddymodule
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -13,12 +12,14 @@ type block struct {
 	d       *caddyfile.Dispenser
 	nesting int
 	seen    map[string]bool
+	// in is what opens the block: osb_gateway, or a subdirective that has one.
+	in string
 	// name is the subdirective that the walk is at, and previous the one before it.
 	name, previous string
 }
 
-func newBlock(d *caddyfile.Dispenser) *block {
-	return &block{d: d, nesting: d.Nesting(), seen: make(map[string]bool)}
+func newBlock(d *caddyfile.Dispenser, in string) *block {
+	return &block{d: d, nesting: d.Nesting(), seen: make(map[string]bool), in: in}
 }
 
 func (b *block) next() bool {
@@ -31,7 +32,7 @@ func (b *block) next() bool {
 
 // each walks the block of the subdirective that this walk is at, if it has one.
 func (b *block) each(parse func(*block) error) error {
-	inner := newBlock(b.d)
+	inner := newBlock(b.d, b.name)
 	for inner.next() {
 		if err := parse(inner); err != nil {
 			return err
@@ -46,7 +47,7 @@ func (b *block) unknown() error {
 	if b.name == "{" && b.previous != "" {
 		return b.d.Errf("%s takes no block", b.previous)
 	}
-	return b.d.Errf("unknown subdirective %q", b.name)
+	return b.d.Errf("unknown subdirective %q of %s: %s", b.name, b.in, instead(b.in, b.name))
 }
 
 // unlessSeen parses a subdirective that may stand only once.
@@ -56,6 +57,11 @@ func (b *block) unlessSeen(parse func() error) error {
 	}
 	b.seen[b.name] = true
 	return parse()
+}
+
+// tooFew is the error for a subdirective that lacks arguments.
+func (b *block) tooFew() error {
+	return b.d.Errf("%s has too few arguments: write %s", b.name, usage(b.in, b.name))
 }
 
 // args reads exactly these arguments.
@@ -69,11 +75,7 @@ func (b *block) args(targets ...*string) error {
 // first reads these arguments; others may follow.
 func (b *block) first(targets ...*string) error {
 	if !b.d.Args(targets...) {
-		needed := "1 is needed"
-		if len(targets) > 1 {
-			needed = strconv.Itoa(len(targets)) + " are needed"
-		}
-		return b.d.Errf("%s has too few arguments: %s", b.name, needed)
+		return b.tooFew()
 	}
 	for _, target := range targets {
 		if err := b.noneEmpty(*target); err != nil {
@@ -112,7 +114,7 @@ func (b *block) list(target *[]string) error {
 	return b.unlessSeen(func() error {
 		*target = b.d.RemainingArgs()
 		if len(*target) == 0 {
-			return b.d.Errf("%s has too few arguments: 1 is needed", b.name)
+			return b.tooFew()
 		}
 		return b.noneEmpty(*target...)
 	})

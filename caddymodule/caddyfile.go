@@ -38,7 +38,7 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //			sentinel_password <value>
 //			username <user>
 //			password <value>
-//			db <n>
+//			db <number>
 //			tls {
 //				ca <file>
 //				cert <file>
@@ -47,7 +47,7 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //			}
 //			key_prefix <prefix>
 //			timeout <duration>
-//			wait_replicas <n> [<timeout>]
+//			wait_replicas <number> [<timeout>]
 //		}
 //		store_id <id>
 //
@@ -58,18 +58,18 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //				jwks_url <url>
 //				key_file <pem>
 //				jwks_token <token>
-//				transport <name> {
+//				transport http {
 //					...
 //				}
-//				audience <aud>...
-//				algorithms <alg>...
+//				audience <audience>...
+//				algorithms <algorithm>...
 //				require <claim> <value>...
 //				leeway <duration>
 //			}
 //			client_cert <sha256:hex|dns:name|uri:uri>...
 //			identity <lenient|required|strict> [<platform>]
-//			api_version <min> [required]
-//			default_api_version <2.x>
+//			api_version <minimum> [required]
+//			default_api_version <version>
 //			offerings <allow|deny> <selector>...
 //			unknown_instances <forward|reject>
 //		}
@@ -84,14 +84,14 @@ func parseCaddyfile(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //			}
 //			ibm_iam <apikey> [<url>]
 //			header <name> <value>
-//			transport <name> {
+//			transport http {
 //				...
 //			}
 //			timeout <duration>
 //			settle <duration>
 //			catalog_timeout <duration>
-//			catalog_version <2.x>
-//			max_in_flight <n>
+//			catalog_version <version>
+//			max_in_flight <number>
 //			breaker <failures> <open>|off
 //			include <offering> [<plan>...]
 //			exclude <offering> [<plan>...]
@@ -122,7 +122,7 @@ func (g *Gateway) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.Errf("osb_gateway has too many arguments: unexpected %q", d.Val())
 	}
-	b := newBlock(d)
+	b := newBlock(d, "osb_gateway")
 	for b.next() {
 		if err := g.parseSubdirective(b); err != nil {
 			return err

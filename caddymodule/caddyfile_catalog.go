@@ -90,9 +90,12 @@ func (p *PlatformConfig) parseOfferings(b *block) error {
 	if err := b.first(&verdict); err != nil {
 		return err
 	}
+	if verdict != "allow" && verdict != "deny" {
+		return b.d.Errf("offerings is allow or deny, not %q", verdict)
+	}
 	selectors := b.d.RemainingArgs()
 	if len(selectors) == 0 {
-		return b.d.Errf("offerings %s has too few arguments: 1 is needed", verdict)
+		return b.tooFew()
 	}
 	if err := b.noneEmpty(selectors...); err != nil {
 		return err
@@ -100,13 +103,10 @@ func (p *PlatformConfig) parseOfferings(b *block) error {
 	if p.Offerings == nil {
 		p.Offerings = new(OfferingsConfig)
 	}
-	switch verdict {
-	case "allow":
+	if verdict == "allow" {
 		p.Offerings.Allow = append(p.Offerings.Allow, selectors...)
-	case "deny":
+	} else {
 		p.Offerings.Deny = append(p.Offerings.Deny, selectors...)
-	default:
-		return b.d.Errf("offerings is allow or deny, not %q", verdict)
 	}
 	return nil
 }

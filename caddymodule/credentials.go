@@ -260,7 +260,7 @@ func (c *BackendConfig) parseBreaker(b *block) error {
 		return b.end()
 	}
 	if !b.d.NextArg() {
-		return b.d.Errf("breaker has too few arguments: a number of failures and a duration are needed, or off")
+		return b.tooFew()
 	}
 	c.Breaker.Open = Duration(b.d.Val())
 	if err := b.noneEmpty(b.d.Val()); err != nil {

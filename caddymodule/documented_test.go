@@ -72,15 +72,3 @@ func TestDocumentedJSON(t *testing.T) {
 		t.Errorf("validating: %v", err)
 	}
 }
-
-// TestDocumentedGrammar compares the grammar of the page with that of the source.
-func TestDocumentedGrammar(t *testing.T) {
-	t.Parallel()
-	page := readConfigurationPage(t)
-	for _, subdirective := range documentedSubdirectives(t) {
-		words := strings.Split(subdirective, "_")
-		if last := words[len(words)-1]; !regexp.MustCompile(`(?m)^\t+(\w+ )?(\w+_)?` + last + `\b`).MatchString(page) {
-			t.Errorf("the grammar of docs/configuration.md lacks %s", subdirective)
-		}
-	}
-}

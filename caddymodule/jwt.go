@@ -89,7 +89,7 @@ func (c *JWTConfig) parse(b *block) error {
 func (c *JWTConfig) parseRequire(b *block) error {
 	arguments := b.d.RemainingArgs()
 	if len(arguments) < 2 {
-		return b.d.Err("require has too few arguments: a claim and a value are needed")
+		return b.tooFew()
 	}
 	if err := b.noneEmpty(arguments...); err != nil {
 		return err
