@@ -89,7 +89,8 @@ func (a answer) with(name, value string) answer {
 
 func (a answer) retryAfter() answer { return a.with(osb.HeaderRetryAfter, retryAfterSeconds) }
 
-// refuse is the table of what the gateway itself answers, design section 6.
+// refuse is the table of what the gateway itself answers; docs/routing-and-ownership.md and docs/authentication.md show
+// it to operators.
 func (c *call) refuse(err error) answer {
 	a := c.answerTo(err)
 	a.cause = err

@@ -26,8 +26,8 @@ const (
 	identityTimeout = 30 * time.Second
 )
 
-// storeIdentity keeps a store from being taken for another one (rule R6). It belongs to the pooled store and not to a
-// configuration, so that reloads and failed reloads leave it right.
+// storeIdentity keeps a store from being taken for another one. It belongs to the pooled store and not to a configuration,
+// so that reloads and failed reloads leave it right.
 type storeIdentity struct {
 	shared     *sharedStore
 	identifier routing.Identifier

@@ -92,7 +92,7 @@ func (r Records) subject(c *Call) *Record {
 // Refusal is why a call is not sent to any backend. The empty Refusal means that it is.
 type Refusal string
 
-// The refusals. How each is answered is the gateway's table, design section 6.
+// The refusals. What each is answered with is up to the caller.
 const (
 	// RefusalNone means that the call goes to a backend.
 	RefusalNone Refusal = ""

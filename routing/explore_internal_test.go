@@ -217,7 +217,7 @@ func (e *explorer) begin(w *world, i int8) {
 	if decision.Refusal != RefusalNone {
 		f.phase = over
 		if !e.loses && decision.Refusal == RefusalNeverSent && (w.holds[0] || w.holds[1]) {
-			e.violation = "R3: 410 of the gateway's making while a backend holds the instance, after: " + e.trail()
+			e.violation = "410 of the gateway's making while a backend holds the instance, after: " + e.trail()
 		}
 		return
 	}
@@ -315,11 +315,11 @@ func (e *explorer) judge(w *world) string {
 		return ""
 	}
 	if w.holds[0] && w.holds[1] {
-		return "R2: two backends hold the instance"
+		return "two backends hold the instance"
 	}
 	for b, holds := range w.holds {
 		if holds && !w.routable(b) {
-			return "R1: a backend holds an instance that no record leads to"
+			return "a backend holds an instance that no record leads to"
 		}
 	}
 	return ""
@@ -330,7 +330,7 @@ func (e *explorer) judgeEnd(w *world) string {
 	if e.loses {
 		for b, holds := range w.holds {
 			if holds && w.flights[w.maker[b]].late && !w.routable(b) {
-				return "R1: an instance stays lost after its commits"
+				return "an instance stays lost after its commits"
 			}
 		}
 		return ""

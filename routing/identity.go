@@ -17,8 +17,8 @@ const identityVersion = 1
 // maxReplaced bounds how many earlier identities of a store are remembered.
 const maxReplaced = 64
 
-// Identity is what a store says about which one it is (rule R6). It is given to a store once, and is gone when the
-// store was wiped.
+// Identity is what a store says about which one it is. It is given to a store once, and is gone when the store was
+// wiped.
 type Identity struct {
 	Version int    `json:"v"`
 	ID      string `json:"id"`

@@ -56,7 +56,7 @@ type Document struct {
 var ErrUnavailable = errors.New("ownership store unavailable")
 
 // ErrUnknownStore is matched, beside ErrUnavailable, when a record is absent in a store, or in a part of it, that is
-// not the one the gateway knows: it may have been there before the store was wiped or exchanged (rule R6).
+// not the one the gateway knows: it may have been there before the store was wiped or exchanged.
 var ErrUnknownStore = errors.New("the store is not the one that this gateway knows")
 
 // Listed is a record in a listing. Its key names a binding where the record is one's.

@@ -105,6 +105,16 @@ func inBubble(t *testing.T, test func(t *testing.T)) {
 // fresh are claims of a token that is good for days, in the time of the bubble.
 func fresh() object { return claims(object{"exp": time.Now().Add(100 * time.Hour).Unix()}) }
 
+// withKnownKeys returns an authenticator that has fetched the key of rsaOne, and what it fetches keys through.
+func withKnownKeys(t *testing.T) (*fakeTransport, *platform.Authenticator) {
+	t.Helper()
+	f := new(fakeTransport)
+	f.keys(rsaOne())
+	a := withTokens(t, fakeRule(f, nil))
+	synctest.Wait()
+	return f, a
+}
+
 func wantUndecided(t *testing.T, a *platform.Authenticator, token string) {
 	t.Helper()
 	if _, err := a.Authenticate(t.Context(), bearer(token), nil); !errors.Is(err, platform.ErrUndecided) || errors.Is(err, platform.ErrUnauthorized) {
@@ -115,10 +125,7 @@ func wantUndecided(t *testing.T, a *platform.Authenticator, token string) {
 func TestKnownTokensCostNoNetwork(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T) {
-		f := new(fakeTransport)
-		f.keys(rsaOne())
-		a := withTokens(t, fakeRule(f, nil))
-		synctest.Wait()
+		f, a := withKnownKeys(t)
 		for i := range 100 {
 			claims := fresh()
 			claims["jti"] = i % 50
@@ -133,10 +140,7 @@ func TestKnownTokensCostNoNetwork(t *testing.T) {
 func TestRotation(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T) {
-		f := new(fakeTransport)
-		f.keys(rsaOne())
-		a := withTokens(t, fakeRule(f, nil))
-		synctest.Wait()
+		f, a := withKnownKeys(t)
 		one, two := rsaOne().sign(nil, fresh()), rsaTwo().sign(nil, fresh())
 		want(t, a, bearer(one), "cf")
 
@@ -203,10 +207,7 @@ func TestOverlap(t *testing.T) {
 func TestUnknownKeyIDs(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T) {
-		f := new(fakeTransport)
-		f.keys(rsaOne())
-		a := withTokens(t, fakeRule(f, nil))
-		synctest.Wait()
+		f, a := withKnownKeys(t)
 		good := rsaOne().sign(nil, fresh())
 		for i := range 60 {
 			for j := range 20 {
@@ -225,10 +226,7 @@ func TestUnknownKeyIDs(t *testing.T) {
 func TestAbsentKeyID(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T) {
-		f := new(fakeTransport)
-		f.keys(rsaOne())
-		a := withTokens(t, fakeRule(f, nil))
-		synctest.Wait()
+		f, a := withKnownKeys(t)
 		time.Sleep(11 * time.Second)
 		for range 59 {
 			want(t, a, bearer(rsaTwo().sign(nil, fresh())), "")
@@ -287,10 +285,7 @@ func TestKeysThatCannotBeHad(t *testing.T) {
 func TestSlowKeys(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T) {
-		f := new(fakeTransport)
-		f.keys(rsaOne())
-		a := withTokens(t, fakeRule(f, nil))
-		synctest.Wait()
+		f, a := withKnownKeys(t)
 		time.Sleep(11 * time.Second)
 		f.set(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 		begun := time.Now()
@@ -352,10 +347,7 @@ func TestRefreshTimes(t *testing.T) {
 func TestInherit(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T) {
-		f := new(fakeTransport)
-		f.keys(rsaOne())
-		before := withTokens(t, fakeRule(f, nil))
-		synctest.Wait()
+		f, before := withKnownKeys(t)
 		f.set(nil)
 		a := mustNew(t, platform.Platform{Name: "cf", Tokens: []platform.TokenRule{fakeRule(f, nil)}})
 		defer a.Close()
@@ -438,10 +430,7 @@ func TestClose(t *testing.T) {
 func TestVerifiedTokensEnd(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T) {
-		f := new(fakeTransport)
-		f.keys(rsaOne())
-		a := withTokens(t, fakeRule(f, nil))
-		synctest.Wait()
+		_, a := withKnownKeys(t)
 		short := rsaOne().sign(nil, claims(object{"exp": time.Now().Add(20 * time.Second).Unix()}))
 		want(t, a, bearer(short), "cf")
 		time.Sleep(20 * time.Second)
@@ -535,10 +524,7 @@ func TestKeyServers(t *testing.T) {
 func TestKeysUnderLoad(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T) {
-		f := new(fakeTransport)
-		f.keys(rsaOne())
-		a := withTokens(t, fakeRule(f, nil))
-		synctest.Wait()
+		f, a := withKnownKeys(t)
 		pairs := []keyPair{rsaOne(), rsaTwo()}
 		tokens := []string{pairs[0].sign(nil, fresh()), pairs[1].sign(nil, fresh())}
 		for round := range 20 {

@@ -84,11 +84,7 @@ func (m *Metrics) BackendUp(gateway, backend string, up bool) {
 	if m == nil {
 		return
 	}
-	value := 0.0
-	if up {
-		value = 1
-	}
-	m.backendUp.WithLabelValues(gateway, backend).Set(value)
+	m.backendUp.WithLabelValues(gateway, backend).Set(oneIf(up))
 }
 
 // BreakerOpen tells whether calls to a backend are refused because it did not answer the last ones.
@@ -96,11 +92,15 @@ func (m *Metrics) BreakerOpen(gateway, backend string, open bool) {
 	if m == nil {
 		return
 	}
-	value := 0.0
-	if open {
-		value = 1
+	m.breakerOpen.WithLabelValues(gateway, backend).Set(oneIf(open))
+}
+
+// oneIf is the value of a gauge that says yes or no.
+func oneIf(yes bool) float64 {
+	if yes {
+		return 1
 	}
-	m.breakerOpen.WithLabelValues(gateway, backend).Set(value)
+	return 0
 }
 
 // TokenExpiry tells when the token for a backend ends.
