@@ -106,7 +106,7 @@ func (c *catalogs) problems() []catalogmerge.Problem {
 	published := c.current()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return namedProblems(published.Problems, c.nameOf)
+	return namedProblems(published.problems, c.nameOf)
 }
 
 // listedBackends is the answer to GET /osb_gateway/backends.

@@ -12,6 +12,9 @@ func countOfferings(problems []catalogmerge.Problem) (quarantined, warned int) {
 	type offering struct{ backend, name string }
 	hard := make(map[offering]bool)
 	for _, p := range problems {
+		if p.Rule == catalogmerge.RuleNoMatch {
+			continue // it is about the configuration
+		}
 		of := offering{p.Backend, "id " + p.Offering}
 		if p.Offering == "" {
 			element, _, _ := strings.Cut(p.Path, "]") // its id cannot be read: it is known by its place

@@ -28,6 +28,12 @@ func TestCountOfferings(t *testing.T) {
 		"one id at two backends": {
 			[]catalogmerge.Problem{problem("a", "x", "id", true), problem("b", "x", "id", false)}, 1, 1,
 		},
+		"what the configuration names and nobody has": {
+			[]catalogmerge.Problem{
+				{Backend: "a", Offering: "x", Path: "include[0].offering", Rule: catalogmerge.RuleNoMatch},
+				{Offering: "x", Path: "offerings.deny[0]", Rule: catalogmerge.RuleNoMatch},
+			}, 0, 0,
+		},
 		"unreadable ones": {
 			[]catalogmerge.Problem{
 				problem("a", "", "services[0]", true), problem("a", "", "services[0].plans[1]", true), problem("a", "", "services[1].id", true),

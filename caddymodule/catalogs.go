@@ -84,6 +84,8 @@ type publication struct {
 	servable bool
 	// complete: the catalog of every backend is known.
 	complete bool
+	// problems are those of the catalog and of the views.
+	problems []catalogmerge.Problem
 	// views are what the platforms see, and outlooks how they find it, by their names.
 	views    map[string]*catalogmerge.View
 	outlooks map[string]*outlook
@@ -385,7 +387,7 @@ func (b *broker) answered(body []byte, etag string, at time.Time, withdrawAfter 
 // The caller holds mu.
 func (c *catalogs) publish() {
 	before := c.current()
-	next := &publication{Catalog: before.Catalog, views: before.views, named: c.named, servable: true, complete: true}
+	next := &publication{Catalog: before.Catalog, problems: before.problems, views: before.views, named: c.named, servable: true, complete: true}
 	known, fresh := false, false
 	for _, entry := range c.entries {
 		fresh, entry.fresh = fresh || entry.fresh, false
@@ -409,7 +411,8 @@ func (c *catalogs) publish() {
 		}
 		next.Catalog = catalogmerge.Merge(exposed, c.rt.catalogPolicy)
 		next.views = viewsByName(next.Catalog, c.rt.platforms)
-		c.report(next.Catalog)
+		next.problems = problemsOf(next.Catalog, c.rt.platforms)
+		c.report(next)
 	}
 	if !next.same(before) {
 		next.look(c.rt)
@@ -418,9 +421,9 @@ func (c *catalogs) publish() {
 }
 
 // report logs the problems that are new and those that are gone.
-func (c *catalogs) report(merged *catalogmerge.Catalog) {
-	now := make(map[catalogmerge.Problem]bool, len(merged.Problems))
-	for _, problem := range merged.Problems {
+func (c *catalogs) report(next *publication) {
+	now := make(map[catalogmerge.Problem]bool, len(next.problems))
+	for _, problem := range next.problems {
 		now[problem] = true
 		if !c.reported[problem] {
 			c.rt.logger.Warn(whatItMeans(problem),
@@ -434,8 +437,8 @@ func (c *catalogs) report(merged *catalogmerge.Catalog) {
 		}
 	}
 	c.reported = now
-	quarantined, warned := countOfferings(merged.Problems)
-	c.rt.metrics.CatalogOfferings(c.rt.name, len(merged.Offerings), quarantined, warned)
+	quarantined, warned := countOfferings(next.problems)
+	c.rt.metrics.CatalogOfferings(c.rt.name, len(next.Offerings), quarantined, warned)
 }
 
 // whatItMeans says what comes of a problem, and whose it is.
@@ -443,6 +446,8 @@ func whatItMeans(problem catalogmerge.Problem) string {
 	switch {
 	case problem.Hard:
 		return "an offering is not published as its broker means it; its team has to mend it"
+	case problem.Rule == catalogmerge.RuleNoMatch && problem.Backend == "":
+		return "the offerings of a platform name something that no broker has"
 	case problem.Rule == catalogmerge.RuleNoMatch:
 		return "the configuration names something that the broker's catalog does not have"
 	case problem.Rule == catalogmerge.RuleOfferingName:

@@ -82,7 +82,7 @@ func (p *checkedPolicy) check(ctx context.Context, source catalogSource) *checke
 	}
 	merged := catalogmerge.Merge(exposed, p.options)
 	found.Catalog = merged.List(viewsByName(merged, p.platforms))
-	found.Problems = namedProblems(merged.Problems, func(id string) string {
+	found.Problems = namedProblems(problemsOf(merged, p.platforms), func(id string) string {
 		for i := range found.Backends {
 			if b := &found.Backends[i]; b.copy != nil && b.copy.Backend == id {
 				return b.Name

@@ -119,6 +119,16 @@ func TestCheckProblems(t *testing.T) {
 			[]string{"a s one", "soft one"},
 		},
 		{
+			"Views", platformBlock[:len(platformBlock)-2] + "offerings allow a nothing\nofferings deny backend:tw* one-*\n}\n" +
+				backendBlock,
+			map[string]string{"one": catalogOf(offering("a", "s"))},
+			"",
+			[]string{
+				"a s one", "soft nothing offerings.allow[1] policy_without_match",
+				"soft backend:tw* offerings.deny[0] policy_without_match", "soft one-* offerings.deny[1]",
+			},
+		},
+		{
 			"NoCatalog", "",
 			map[string]string{"one": "[]", "two": catalogOf(offering("a", "s"))},
 			"backends without a catalog: 1",

@@ -114,6 +114,15 @@ func (p *platformSettings) checkVisible(backends map[string]bool) error {
 	return errors.Join(problems...)
 }
 
+// problemsOf returns what is wrong with a catalog, and with what platforms may see of it.
+func problemsOf(merged *catalogmerge.Catalog, platforms []*platformSettings) []catalogmerge.Problem {
+	problems := slices.Clone(merged.Problems)
+	for _, p := range platforms {
+		problems = append(problems, merged.Unmatched(p.name, p.visible)...)
+	}
+	return problems
+}
+
 // viewsByName returns what each platform sees of a catalog.
 func viewsByName(merged *catalogmerge.Catalog, platforms []*platformSettings) map[string]*catalogmerge.View {
 	of := make([]*catalogmerge.Visibility, len(platforms))

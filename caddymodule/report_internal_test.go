@@ -35,8 +35,13 @@ func TestReport(t *testing.T) {
 		reported: make(map[catalogmerge.Problem]bool),
 	}
 	merged := catalogmerge.Merge([]*catalogmerge.Exposed{catalogmerge.Expose(offered, nil, nil, nil)}, nil)
+	misspelt, err := catalogmerge.ParseSelector("sotf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	platforms := []*platformSettings{{name: "cf", visible: &catalogmerge.Visibility{Deny: []catalogmerge.Selector{misspelt}}}}
 	for range 2 {
-		c.report(merged)
+		c.report(&publication{Catalog: merged, problems: problemsOf(merged, platforms)})
 	}
 	got := make(map[string]int)
 	for _, entry := range logs.All() {
@@ -45,6 +50,7 @@ func TestReport(t *testing.T) {
 	want := map[string]int{
 		"an offering is not published as its broker means it; its team has to mend it": len(offered.Problems) - 1,
 		"an offering is published, but some platforms may misread it":                  1,
+		"the offerings of a platform name something that no broker has":                1,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("logged (-want +got):\n%s", diff)

@@ -46,7 +46,7 @@ type Options struct {
 
 // The rules that a policy can break. Their problems are never hard.
 const (
-	// RuleNoMatch: a policy names an offering or a plan that its backend does not have.
+	// RuleNoMatch: a policy names an offering or a plan that its backend does not have, or a view what nobody has.
 	RuleNoMatch Rule = "policy_without_match"
 )
 

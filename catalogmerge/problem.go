@@ -69,12 +69,14 @@ const (
 // Problem is one thing that is wrong with an offering: the reason why it, or its newest version, is not in the catalog,
 // or a warning. Problems are comparable, so that a caller can tell new ones from those that it already reported.
 type Problem struct {
-	// Backend is the stable id of the backend that sent the offering.
+	// Backend is the stable id of the backend that sent the offering; empty if Unmatched found the problem.
 	Backend string `json:"backend"`
-	// Offering is the offering's id or, where that is unreadable, its name; empty where both are.
+	// Offering is the offering's id or, where that is unreadable, its name; empty where both are. If Unmatched found the
+	// problem it is the selector.
 	Offering string `json:"offering,omitempty"`
 	// Path is where the problem is: from the root of the backend's answer ("services[3].plans[0].id") if Refresh found
-	// it, from the offering ("plans[0].id") if Merge did.
+	// it, from the offering ("plans[0].id") if Merge did, else in the configuration of the backend ("include[0]") or of
+	// the platform ("offerings.deny[0]").
 	Path string `json:"path"`
 	Rule Rule   `json:"rule"`
 	// Detail says what is wrong, in words for the operator. It never holds a secret.
@@ -89,11 +91,13 @@ type Problem struct {
 // String returns the problem as one line for a log.
 func (p Problem) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "backend %s", quote(p.Backend))
-	if p.Offering != "" {
-		fmt.Fprintf(&b, ", offering %s", quote(p.Offering))
+	if p.Backend != "" {
+		fmt.Fprintf(&b, "backend %s, ", quote(p.Backend))
+		if p.Offering != "" {
+			fmt.Fprintf(&b, "offering %s, ", quote(p.Offering))
+		}
 	}
-	fmt.Fprintf(&b, ", %s: %s (%s)", p.Path, p.Detail, p.Rule)
+	fmt.Fprintf(&b, "%s: %s (%s)", p.Path, p.Detail, p.Rule)
 	if p.Kept {
 		b.WriteString("; its last good version stays")
 	}

@@ -75,19 +75,21 @@ func (c *Catalog) view(bits []byte) *View {
 // Visible tells whether a platform may see an offering of a backend, by the backend's own id. One that is not published
 // is judged by its ids and every name that it ever had.
 func (c *Catalog) Visible(v *Visibility, backend, ownService string) bool {
-	if v.all() {
-		return true
-	}
-	var x subject
+	return v.all() || v.shows(c.subject(backend, ownService))
+}
+
+// subject is what selectors look at of an offering of a backend, published or not.
+func (c *Catalog) subject(backend, ownService string) *subject {
+	x := new(subject)
 	from := c.backend(backend)
 	if from == nil {
 		x.backend, x.words = backend, []string{ownService}
-		return v.shows(&x)
+		return x
 	}
 	exposed := c.ExposedOffering(backend, ownService)
 	if index, ok := c.published[exposed]; ok && c.Offerings[index].Backend == backend {
-		c.describe(&x, &c.Offerings[index])
-		return v.shows(&x)
+		c.describe(x, &c.Offerings[index])
+		return x
 	}
 	x.backend, x.words = from.name(), []string{exposed, ownService}
 	known := from.copy.Known.Offerings[ownService]
@@ -95,5 +97,5 @@ func (c *Catalog) Visible(v *Visibility, backend, ownService string) bool {
 		x.words = append(x.words, name)
 	}
 	x.words = append(x.words, known.OwnNames...)
-	return v.shows(&x)
+	return x
 }
