@@ -176,11 +176,11 @@ func (request *adminRequest) gateway() (*runtime, func(), error) {
 		found = all[0]
 	default:
 		return nil, nil, adminError(http.StatusBadRequest,
-			"several gateways run: say which with ?gateway=<name>; they are %s", strings.Join(names, ", "))
+			"several gateways run, %s: say which is meant with --gateway, or in a query with gateway=", strings.Join(names, ", "))
 	}
 	if found == nil {
 		return nil, nil, adminError(http.StatusBadRequest,
-			"no gateway of the name %q runs; there is %s", wanted[0], strings.Join(names, ", "))
+			"no gateway of the name %q runs; those that run: %s", wanted[0], strings.Join(names, ", "))
 	}
 	return found, found.use(), nil
 }

@@ -57,7 +57,7 @@ func adminAcceptBackend(r *http.Request, request *adminRequest) (any, error) {
 		for i, b := range rt.backends {
 			names[i] = b.name
 		}
-		return nil, adminError(http.StatusNotFound, "gateway %q has no backend %q; there is %s", rt.name, request.backend,
+		return nil, adminError(http.StatusNotFound, "gateway %q has no backend %q; it has %s", rt.name, request.backend,
 			strings.Join(names, ", "))
 	}
 	b := rt.backends[at]

@@ -72,7 +72,7 @@ func (c *catalogs) chosen(names []string) ([]*catalogEntry, error) {
 	}
 	for _, name := range names {
 		if !slices.Contains(known, name) {
-			return nil, adminError(http.StatusNotFound, "gateway %q has no backend %q; there is %s", c.rt.name, name,
+			return nil, adminError(http.StatusNotFound, "gateway %q has no backend %q; it has %s", c.rt.name, name,
 				strings.Join(known, ", "))
 		}
 	}

@@ -201,7 +201,7 @@ func TestCheckRefuses(t *testing.T) {
 		{"OtherGateway", []string{"--config", good, "--adapter", "caddyfile", "--gateway", "x"}, `no gateway of the name "x"`},
 		{"NoFile", []string{"--config", filepath.Join(directory, "x")}, "loading the configuration: "},
 		{"Mistake", []string{"--config", writeCaddyfile(t, platformBlock), "--adapter", "caddyfile"}, "no backend: name a broker"},
-		{"Arguments", []string{"x"}, "unknown command"},
+		{"Arguments", []string{"x"}, "check takes no argument"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

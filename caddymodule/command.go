@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
@@ -30,7 +31,8 @@ The admin endpoint is found as "caddy reload" does: --address, else what the
 configuration says that --config names, else localhost:2019. With "admin off" in
 the configuration there is none, and nothing can be asked.
 
-Exit codes: 0 if all went well, 1 if not; a record that is not there is a 1 too.`,
+Exit codes: 0 if what was asked for was told or done, 1 if not; a record that is
+not there is a 1 too. "status" is 0 whatever it tells.`,
 		CobraFunc: setUpCommands,
 	})
 }
@@ -53,11 +55,11 @@ func setUpCommands(root *cobra.Command) {
 	store := &cobra.Command{
 		Use:   "store",
 		Short: "Mends what the gateway believes of its store",
-		Args:  cobra.NoArgs,
+		Args:  onlyCommands,
 		RunE:  func(command *cobra.Command, _ []string) error { return command.Help() },
 	}
 	store.AddCommand(acceptStoreCommand(flags))
-	root.Args = cobra.NoArgs
+	root.Args = onlyCommands
 	root.RunE = func(command *cobra.Command, _ []string) error { return command.Help() }
 	root.AddCommand(
 		statusCommand(flags), showCommand(flags), forgetCommand(flags), store, acceptBackendCommand(flags),
@@ -81,13 +83,13 @@ what waits to be written to it, how old the catalogs are, and what is recorded.
 
 Counting the records reads all of them, which takes a while where there are very
 many: leave it out with --no-census, or give it more time with --timeout.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(command *cobra.Command, _ []string) error {
 			query := make(url.Values)
 			if noCensus {
 				query.Set("census", "false")
 			}
-			if timeout != 0 {
+			if command.Flags().Changed("timeout") {
 				query.Set("timeout", timeout.String())
 			}
 			return flags.run(command, http.MethodGet, "/", query, printStatus)
@@ -155,7 +157,7 @@ lost.
 Bring the lost data back first, if there is a backup: with an empty store the
 gateway does not know any more who owns what. What is accepted holds for every
 gateway that shares the store.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(command *cobra.Command, _ []string) error {
 			return flags.run(command, http.MethodPost, "/store/accept", nil, printAcceptedStore)
 		},
@@ -179,6 +181,25 @@ Look at the backend's URL first.`,
 				printAcceptedBackend)
 		},
 	}
+}
+
+// onlyCommands refuses what is not the name of a command.
+func onlyCommands(command *cobra.Command, arguments []string) error {
+	if len(arguments) == 0 {
+		return nil
+	}
+	var names []string
+	for _, known := range command.Commands() {
+		names = append(names, known.Name())
+	}
+	return fmt.Errorf("there is no command %q; there are %s", arguments[0], strings.Join(names, ", "))
+}
+
+func noArguments(command *cobra.Command, arguments []string) error {
+	if len(arguments) > 0 {
+		return fmt.Errorf("%s takes no argument, but for flags; %q is one too many", command.Name(), arguments[0])
+	}
+	return nil
 }
 
 func oneArgument(what string) cobra.PositionalArgs {

@@ -43,7 +43,7 @@ of the configuration that is checked.
 The exit code is 1 if a backend has no catalog, an offering is left out for a hard
 problem, or platforms would lose something and --accept does not say that this is
 meant. Soft problems are shown and pass.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(command *cobra.Command, _ []string) error { return flags.runCheck(command) },
 	}
 	command.Flags().StringVar(&flags.from, "from", "", "A directory with saved catalogs, <backend>.json each")

@@ -90,8 +90,8 @@ func (c *adminClient) unreached(err error) error {
 		err = failed.Err // the URL says nothing that the address does not
 	}
 	return fmt.Errorf("Caddy's admin endpoint %s cannot be reached: %w\n"+ //nolint:staticcheck // it begins with a name
-		"Is Caddy running, on this machine, and by this user's leave? Another address than localhost:2019 is said with "+
-		"--address, or --config with Caddy's configuration. With `admin off` in that there is no endpoint", c.address, err)
+		"Does Caddy run on this machine, and may this user reach its endpoint? An address other than localhost:2019 is given "+
+		"with --address, or with --config and Caddy's configuration. With `admin off` in that there is no endpoint", c.address, err)
 }
 
 // refused says why the answer is none.

@@ -94,7 +94,7 @@ func TestRefreshChoosesBackends(t *testing.T) {
 			t.Errorf("%q: got %q, %v; want %q", test.names, got, err, test.want)
 		}
 	}
-	if _, err := rt.catalogs.chosen([]string{"a", "d"}); err == nil || !strings.Contains(fmt.Sprint(err), "there is a, b, c") {
+	if _, err := rt.catalogs.chosen([]string{"a", "d"}); err == nil || !strings.Contains(fmt.Sprint(err), "it has a, b, c") {
 		t.Errorf("a backend that is not there: got %v", err)
 	}
 }

@@ -113,13 +113,13 @@ func TestCommandRefuses(t *testing.T) {
 		arguments []string
 		said      string
 	}{
-		{[]string{"nothing"}, "unknown command"},
-		{[]string{"status", "more"}, "unknown command"},
+		{[]string{"nothing"}, `no command "nothing"; there are accept, check, forget, refresh, show, status, store`},
+		{[]string{"status", "more"}, `status takes no argument, but for flags; "more"`},
 		{[]string{"show"}, "one instance id"},
 		{[]string{"show", ""}, "one instance id"},
 		{[]string{"forget", "a", "b"}, "one instance id"},
 		{[]string{"accept"}, "one backend"},
-		{[]string{"store", "nothing"}, "unknown command"},
+		{[]string{"store", "nothing"}, `no command "nothing"; there are accept`},
 		{[]string{"status", "--timeout", "soon"}, "invalid argument"},
 		{[]string{"status", "--config", "none.json"}, "none.json"},
 	} {

@@ -27,6 +27,11 @@ func TestStatusOverReloads(t *testing.T) {
 			}
 		}
 		want("at first", 3, 0)
+		address := strings.TrimPrefix(w.Gateway.Admin, "http://")
+		_, said, code := command(t, "status", "--address", address, "--timeout", "0")
+		if code != 1 || !strings.Contains(said, "such as 30s") {
+			t.Errorf("a timeout of 0: exit code %d, said %q", code, said)
+		}
 		before := adminStatus(t, w.Gateway, "")[0].Store.Identity.ID
 		without := w.options
 		without.Block = store + "\n" + harness.Platform("cf", "") + w.brokers[beta].Backend(beta, "")
@@ -109,6 +114,9 @@ func TestStatusOfSeveralGateways(t *testing.T) {
 			harness.Platform("cf", "") + w.brokers[alpha].Backend(alpha, "") + "}\n}\n",
 	})
 	w.expect(t, put(instancePath("i"), create(beta, small)), http.StatusCreated, beta)
+	harness.Await(t, "the start of the second gateway", func() bool {
+		return len(adminStatus(t, w.Gateway, "?census=false")) == 2
+	})
 	status := adminStatus(t, w.Gateway, "")
 	if len(status) != 2 || status[0].Name != "first" || status[1].Name != "second" ||
 		status[0].Records.Instances["ready"] != 1 || status[1].Records.Instances["ready"] != 0 {
