@@ -74,7 +74,7 @@ microbench: ## run the benchmarks BENCH of the packages, COUNT times each, and s
 
 .PHONY: lint
 lint: ## check formatting, go.mod, vet and the linters
-	@unformatted=$$($(GO_TOOL) gofumpt -l .) && test -z "$$unformatted" || \
+	@unformatted=$$($(GO_TOOL) gofumpt -l .) || exit 1; test -z "$$unformatted" || \
 		{ echo "not formatted, run make fmt:"; echo "$$unformatted"; exit 1; }
 	$(GO) mod tidy -diff
 	$(GO) vet ./...
@@ -102,8 +102,8 @@ help: ## list the targets
 
 .PHONY: redis
 redis:
-	@scripts/need-redis
+	@scripts/need redis-server redis redis-server
 
 .PHONY: prometheus
 prometheus:
-	@scripts/need-prometheus
+	@scripts/need prometheus prometheus prometheus promtool
