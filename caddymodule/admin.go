@@ -148,7 +148,7 @@ func instanceOf(segments []string, query url.Values) (routing.InstanceID, error)
 	case len(ids) > 1:
 		return "", adminError(http.StatusBadRequest, "name one instance, in the path or as ?id=")
 	case len(ids) == 0 || ids[0] == "":
-		return "", adminError(http.StatusBadRequest, "name the instance: %s/instances/<id>, or ?id=<id>", adminPath)
+		return "", adminError(http.StatusBadRequest, "name the instance: %s/instances/{id}, or ?id={id}", adminPath)
 	}
 	return routing.InstanceID(ids[0]), nil
 }

@@ -7,8 +7,8 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// writeAudit writes the line that says who changed what; docs/observability.md has its keys. It has no credentials, parameters or bodies.
-// Identities and names come from the platform, cleaned of control characters.
+// writeAudit writes the line that says who changed what; docs/observability.md has its keys. It has no credentials,
+// parameters or bodies. Identities and names come from the platform, cleaned of control characters.
 func (c *call) writeAudit(a answer, elapsed time.Duration) {
 	if !c.path.Operation.Mutating() {
 		return

@@ -141,9 +141,9 @@ var secretive = map[string]bool{
 func (b *block) end() error {
 	if b.d.NextArg() {
 		if secretive[b.name] {
-			return b.d.Errf("%s has too many arguments; put one with spaces between quotes", b.name)
+			return b.d.Errf("%s has too many arguments: write %s, and one with spaces between quotes", b.name, usage(b.in, b.name))
 		}
-		return b.d.Errf("%s has too many arguments: unexpected %q", b.name, b.d.Val())
+		return b.d.Errf("%s has too many arguments: unexpected %q; write %s", b.name, b.d.Val(), usage(b.in, b.name))
 	}
 	return nil
 }

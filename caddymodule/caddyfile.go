@@ -171,8 +171,8 @@ func (g *Gateway) parseStore(b *block) error {
 	case "memory":
 		return b.end()
 	case "redis":
-		if err := b.end(); err != nil {
-			return err
+		if b.d.NextArg() {
+			return b.d.Err("store redis takes no more arguments: say where it is in a block, with `url` or `address`")
 		}
 		return b.each(g.Store.parseRedis)
 	}

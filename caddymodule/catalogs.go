@@ -387,7 +387,9 @@ func (b *broker) answered(body []byte, etag string, at time.Time, withdrawAfter 
 // The caller holds mu.
 func (c *catalogs) publish() {
 	before := c.current()
-	next := &publication{Catalog: before.Catalog, problems: before.problems, views: before.views, named: c.named, servable: true, complete: true}
+	next := &publication{
+		Catalog: before.Catalog, problems: before.problems, views: before.views, named: c.named, servable: true, complete: true,
+	}
 	known, fresh := false, false
 	for _, entry := range c.entries {
 		fresh, entry.fresh = fresh || entry.fresh, false

@@ -94,7 +94,7 @@ func newTokenRule(platform string, r TokenRule) (*tokenRule, error) {
 		rule.require = append(rule.require, requirement{path: path, values: require.Values})
 	}
 	if len(r.Audience) == 0 && !slices.ContainsFunc(rule.require, requirement.namesCaller) {
-		fail("without `audience` every token of the issuer would do, whomever it was made for and of: " +
+		fail("without `audience` every token of the issuer would do, whoever has it and for whatever it was made: " +
 			"add `audience`, or `require` of iam_id or sub")
 	}
 	if r.Leeway < 0 {

@@ -27,7 +27,7 @@ func TestStatusOverReloads(t *testing.T) {
 			}
 		}
 		want("at first", 3, 0)
-		address := strings.TrimPrefix(w.Gateway.Admin, "http://")
+		address := strings.TrimPrefix(w.Admin, "http://")
 		_, said, code := command(t, "status", "--address", address, "--timeout", "0")
 		if code != 1 || !strings.Contains(said, "such as 30s") {
 			t.Errorf("a timeout of 0: exit code %d, said %q", code, said)
