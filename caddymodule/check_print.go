@@ -49,7 +49,11 @@ func (g *checkedGateway) print(w io.Writer) error {
 }
 
 func (g *checkedGateway) printCatalog(t table) {
-	t.row("OFFERING", "PLANS", "BACKEND", "BY THE CONFIGURATION")
+	if len(g.Catalog.Offerings) == 0 {
+		t.row("no offering is published")
+	} else {
+		t.row("OFFERING", "PLANS", "BACKEND", "BY THE CONFIGURATION")
+	}
 	for i := range g.Catalog.Offerings {
 		o := &g.Catalog.Offerings[i]
 		names := make([]string, len(o.Plans))

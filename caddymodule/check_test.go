@@ -138,7 +138,7 @@ func TestCheckProblems(t *testing.T) {
 			"NoFile", platformBlock + "backend absent http://127.0.0.1:1",
 			map[string]string{"one": catalogOf(offering("a", "s"))},
 			"backends without a catalog: 1",
-			[]string{"absent 0 0 NO CATALOG: there is no saved catalog "},
+			[]string{"absent 0 0 NO CATALOG: there is no saved catalog ", "no offering is published"},
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
