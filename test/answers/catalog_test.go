@@ -31,6 +31,7 @@ func TestCatalog(t *testing.T) {
 	t.Run("bytes", testCatalogBytes)
 	t.Run("bad offerings", testBadOfferings)
 	t.Run("secrets", testCatalogSecrets)
+	t.Run("what plans may", testT41PlansDecide)
 	t.Run("order", testCatalogOrder)
 	t.Run("refresh", testCatalogRefresh)
 }
@@ -300,4 +301,32 @@ func testCatalogRefresh(t *testing.T) {
 	}
 	serve("fourth", `"v4"`)
 	harness.Await(t, "the next good catalog", func() bool { return shows("fourth") })
+}
+
+// testT41PlansDecide: what an offering and its plans say of binding, updating and fetching is for platforms to read. Which
+// of the two counts their broker knows, and every call goes there.
+func testT41PlansDecide(t *testing.T) {
+	t.Parallel()
+	const plans = `"plans":[{"id":"%[1]s-yes","name":"yes","description":"d","bindable":true,"plan_updateable":true},` +
+		`{"id":"%[1]s-no","name":"no","description":"d","bindable":false,"plan_updateable":false}]}`
+	able := fmt.Sprintf(`{"id":"able","name":"able","description":"d","bindable":true,"plan_updateable":true,`+
+		`"instances_retrievable":true,"bindings_retrievable":true,`+plans, "able")
+	unable := fmt.Sprintf(`{"id":"unable","name":"unable","description":"d","bindable":false,"plan_updateable":false,`+plans, "unable")
+	one := startRawBroker(t, catalogOf(able, unable))
+	two := startRawBroker(t, catalogOf(offering("gamma-id", "gamma", "gamma-small")))
+	e := &estate{Gateway: startCatalogs(t, "", one, two), one: one, two: two}
+	for _, service := range []string{"able", "unable"} {
+		for _, plan := range []string{"yes", "no"} {
+			id := service + "-" + plan
+			ids := fmt.Sprintf(`"service_id":%q,"plan_id":%q`, service, id)
+			e.relays(t, provision(id, ids), one, 201)
+			e.relays(t, request{method: "GET", target: instancePath(id, "")}, one, 200)
+			e.relays(t, request{
+				method: "PUT", target: instancePath(id, "/service_bindings/b"), body: "{" + ids + "}",
+			}, one, 201)
+			e.relays(t, request{method: "GET", target: instancePath(id, "/service_bindings/b")}, one, 200)
+			other := fmt.Sprintf(`{"service_id":%q,"plan_id":"%s-yes"}`, service, service)
+			e.relays(t, request{method: "PATCH", target: instancePath(id, ""), body: other}, one, 200)
+		}
+	}
 }
