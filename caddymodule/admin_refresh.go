@@ -95,6 +95,7 @@ func (c *catalogs) refreshNow(ctx context.Context, entry *catalogEntry) refreshe
 	_, err := c.fetchOnce(ctx, entry)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.publish() // it may have been left to somebody who has not yet
 	view := refreshedBackend{Name: entry.broker.name, Outcome: refreshUnchanged}
 	switch {
 	case err != nil:

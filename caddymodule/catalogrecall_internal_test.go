@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -155,5 +156,61 @@ func TestTakenOverBeforeAnybodyLooks(t *testing.T) {
 	}
 	if !held {
 		t.Error("what was fetched can be put in the place of a later copy")
+	}
+}
+
+// TestMergedOnce: what many find out at once is merged by the last of them, but not left to others for ever.
+func TestMergedOnce(t *testing.T) {
+	server := serveCatalog(t, func(version int) string { return offeringJSON("a", "a", version) })
+	rt := startQuietGateway(t, server)
+	c, _ := rt.failingReplica(t)
+	fresh := &c.entries[0].fresh // until it was merged
+	before := c.current()
+
+	c.mu.Lock()
+	var others sync.WaitGroup
+	for range 2 {
+		others.Go(func() {
+			c.lockToPublish()
+			defer c.mu.Unlock()
+			c.publishOrLeave()
+		})
+	}
+	until(t, "the others to wait", func() bool { return c.waiting.Load() == 2 })
+	*fresh = true
+	c.publishOrLeave()
+	if c.current() != before || !*fresh {
+		t.Error("what others are about to publish was merged")
+	}
+	c.mu.Unlock()
+	others.Wait()
+	if c.current() == before || *fresh {
+		t.Error("the last one left it to nobody")
+	}
+
+	c.waiting.Add(1) // somebody who never comes
+	for n := range 2 * (len(c.entries) + 1) {
+		c.lockToPublish()
+		*fresh = true
+		c.publishOrLeave()
+		if want := n%(len(c.entries)+1) == len(c.entries); *fresh == want {
+			t.Errorf("call %d: published %t, want %t", n, !*fresh, want)
+		}
+		c.mu.Unlock()
+	}
+}
+
+// TestRefreshedIsPublished: what an operator had fetched is shown when that is over, though somebody else is about to
+// publish.
+func TestRefreshedIsPublished(t *testing.T) {
+	server := serveCatalog(t, func(version int) string { return offeringJSON("a", "a", version) })
+	rt := startQuietGateway(t, server)
+	rt.catalogs.waiting.Add(1)
+	server.change()
+	if got := rt.catalogs.refreshNow(t.Context(), rt.catalogs.entries[0]); got.Outcome != refreshChanged {
+		t.Errorf("got %+v", got)
+	}
+	if body := string(rt.catalogs.current().Body); !strings.Contains(body, "version 1") {
+		t.Errorf("got %s, want what was fetched", body)
 	}
 }

@@ -24,6 +24,10 @@ type catalogs struct {
 	// began is when the first round of fetches began.
 	began time.Time
 
+	// waiting counts those that wait for mu and will publish; left is how often it was left to them since somebody did.
+	waiting atomic.Int32
+	left    int
+
 	mu      sync.Mutex
 	entries []*catalogEntry // in the order of the configuration
 	named   *naming         // nil until the names are resolved
@@ -279,7 +283,7 @@ func (c *catalogs) fetchOnce(ctx context.Context, entry *catalogEntry) (known bo
 	} else {
 		c.save(ctx, entry)
 	}
-	c.mu.Lock()
+	c.lockToPublish()
 	defer c.mu.Unlock()
 	entry.tried = true
 	c.note(entry, err)
@@ -287,7 +291,7 @@ func (c *catalogs) fetchOnce(ctx context.Context, entry *catalogEntry) (known bo
 	if err == nil {
 		c.adopt(entry, after)
 	}
-	c.publish()
+	c.publishOrLeave()
 	return entry.copy != nil && entry.asked, err
 }
 
@@ -383,9 +387,27 @@ func (b *broker) answered(body []byte, etag string, at time.Time, withdrawAfter 
 	return catalogmerge.Fetch{Body: body, ETag: etag, At: at, WithdrawAfter: withdrawAfter, Policy: b.policy}
 }
 
+// lockToPublish takes mu for who calls publishOrLeave in any case.
+func (c *catalogs) lockToPublish() {
+	c.waiting.Add(1)
+	c.mu.Lock()
+	c.waiting.Add(-1)
+}
+
+// publishOrLeave publishes, or leaves that to the next one who waits to do so: where a hundred copies come at once, as at
+// the start, not all of them are merged a hundred times. The caller holds mu.
+func (c *catalogs) publishOrLeave() {
+	if c.waiting.Load() > 0 && c.left < len(c.entries) {
+		c.left++
+		return
+	}
+	c.publish()
+}
+
 // publish shows calls what is known. It merges the copies anew only where one of them says something else than before.
 // The caller holds mu.
 func (c *catalogs) publish() {
+	c.left = 0
 	before := c.current()
 	next := &publication{
 		Catalog: before.Catalog, problems: before.problems, views: before.views, named: c.named, servable: true, complete: true,

@@ -53,8 +53,9 @@ func (c *catalogs) recallStored(ctx context.Context, entry *catalogEntry) bool {
 	if err != nil {
 		return true
 	}
-	c.mu.Lock()
+	c.lockToPublish()
 	defer c.mu.Unlock()
+	defer c.publishOrLeave()
 	if entry.id != id {
 		return true // the names were resolved anew meanwhile, and this is another backend's
 	}
@@ -74,7 +75,6 @@ func (c *catalogs) recallStored(ctx context.Context, entry *catalogEntry) bool {
 		entry.broker.suspect.Store(false) // there is nothing to compare with
 	}
 	entry.version = document.Version
-	c.publish()
 	return true
 }
 

@@ -145,8 +145,9 @@ func (c *catalogs) look(ctx context.Context, entry *catalogEntry, version uint64
 	if err != nil {
 		return true
 	}
-	c.mu.Lock()
+	c.lockToPublish()
 	defer c.mu.Unlock()
+	defer c.publishOrLeave()
 	if entry.id != id {
 		return true // the names were resolved anew meanwhile, and this is another backend's
 	}
@@ -165,6 +166,5 @@ func (c *catalogs) look(ctx context.Context, entry *catalogEntry, version uint64
 		entry.unsaved = false
 		c.adopt(entry, stored)
 	}
-	c.publish()
 	return true
 }
