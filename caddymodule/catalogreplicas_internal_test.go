@@ -130,6 +130,9 @@ func settleReplicas(t *testing.T, replicas []*catalogs) {
 			for _, entry := range replica.entries {
 				replica.recall(t.Context(), entry)
 				replica.look(t.Context(), entry, 0)
+				if entry.unsaved {
+					entry.soon.want() // a gateway fetches once it has asked the store
+				}
 				select {
 				case <-entry.soon.wanted:
 					quiet = false
@@ -227,7 +230,9 @@ func shuffleReplicas(t *testing.T, random *rand.Rand) {
 					}
 				})
 			}
-			replica.recall(t.Context(), entry)
+			if random.IntN(4) > 0 { // else the store does not answer yet
+				replica.recall(t.Context(), entry)
+			}
 			if _, err := replica.fetchOnce(t.Context(), entry); err != nil {
 				t.Fatalf("fetching: %v", err)
 			}
