@@ -33,6 +33,9 @@ var (
 	claimEmail  = secret{name: "an address in a token", value: "claim-email-marked@example.com"}
 	claimWrong  = secret{name: "a claim of a token that is refused", value: "refused-claim-marked"}
 	issuerText  = secret{name: "what an issuer says in place of keys", value: "issuer-text-marked"}
+	keysQuery   = secret{name: "the query of the URL of keys", value: "query-for-the-keys-marked"}
+	tokenQuery  = secret{name: "the query of a token URL", value: "query-for-a-token-marked"}
+	clientWord  = secret{name: "the secret of an OAuth client", value: "client-secret-marked", user: "client"}
 	foreignName = secret{name: "a name in a certificate", value: "certificate-name-marked@example.com"}
 )
 
@@ -60,13 +63,15 @@ func TestSecretsOfCallers(t *testing.T) {
 	const name = "https://issuer.example.net"
 	inside := "store memory\nplatform cf {\n\tclient_cert dns:nobody.example.net\n\tunknown_instances reject\n\tjwt " + name +
 		" {\n\tjwks_url " + issuer.URL + "\n\tjwks_token {file." + tokenFile + "}\n\taudience osb\n\trequire sub cf\n}\n}\n" +
-		"platform both {\n\tunknown_instances reject\n\tjwt " + name + " {\n\tjwks_url " + issuer.URL +
-		"\n\tjwks_token {env.KEYS_TOKEN}\n\taudience osb\n\trequire zone z\n}\n}\n" + broker.Backend("pg", "")
+		"platform both {\n\tunknown_instances reject\n\tjwt " + name + " {\n\tjwks_url {env.KEYS_URL}" +
+		"\n\tjwks_token {env.KEYS_TOKEN}\n\taudience osb\n\trequire zone z\n}\n}\n" + broker.Backend("pg", "") +
+		"backend tokenless " + broker.URL + " {\n\toauth2 {env.TOKEN_URL} {\n\tclient client {env.CLIENT_SECRET}\n}\n}\n"
 	options := harness.Options{
 		Block: inside, Global: "debug\n" + shippedLog(t), Site: "log\nmetrics /metrics\n", PersistConfig: true,
 		Sites: fmt.Sprintf("https://%s {\n\tlog\n\tbind 127.0.0.1\n\ttls %s %s {\n\t\tclient_auth {\n\t\t\tmode request\n\t\t}\n\t}\n\tosb_gateway {\n%s\n}\n}\n",
 			tlsAddress, certificatePEM, keyPEM, inside),
-		Environment: append(receiver.Env(otlptest.HTTP), "KEYS_TOKEN="+keysToken.value),
+		Environment: append(receiver.Env(otlptest.HTTP), "KEYS_TOKEN="+keysToken.value, "KEYS_URL="+issuer.URL+"?key="+keysQuery.value,
+			"TOKEN_URL="+issuer.URL+"?key="+tokenQuery.value, "CLIENT_SECRET="+clientWord.value),
 	}
 	options.Global += "\nauto_https off\n"
 	gateway := harness.Start(t, options)
@@ -110,7 +115,7 @@ func TestSecretsOfCallers(t *testing.T) {
 		if issuer.Asked()%2 == 0 {
 			w.WriteHeader(http.StatusForbidden)
 		}
-		_, _ = io.WriteString(w, issuerText.value+" "+r.Header.Get("Authorization"))
+		_, _ = io.WriteString(w, issuerText.value+" "+r.Header.Get("Authorization")+" "+r.URL.RawQuery)
 	})
 	if err := gateway.Reload(t, harness.Options{
 		Block: inside + "catalog {\n\trefresh 1h\n}\n", Global: options.Global, Site: options.Site, Sites: strings.ReplaceAll(options.Sites, inside, inside+"catalog {\n\trefresh 1h\n}\n"),
@@ -154,11 +159,11 @@ func TestSecretsOfCallers(t *testing.T) {
 	gateway.Stop(t)
 	places["output"], places["texts in the output"] = []byte(gateway.Output()), textsIn(gateway.Output())
 	places["spans"] = receiver.Raw()
-	report(t, append(secrets, keysToken, claimEmail, claimWrong, issuerText, foreignName), places)
+	report(t, append(secrets, keysToken, keysQuery, tokenQuery, clientWord, claimEmail, claimWrong, issuerText, foreignName), places)
 	for place, text := range map[string]string{
 		"config": "{env.KEYS_TOKEN}", "autosaved config": "{file." + tokenFile + "}", "answers": "AuthenticationUnavailable",
 		"output": "credentials were refused because they stand for several platforms", "texts in the output": "demands extensions",
-		"spans": "osb.catalog", "metrics": "caddy_osb_gateway_requests_total", "status": "gateways",
+		"spans": "osb.catalog", "metrics": "caddy_osb_gateway_requests_total", "status": "fetching a token",
 	} {
 		if !strings.Contains(string(places[place]), text) {
 			t.Errorf("%s: %q is not there", place, text)
