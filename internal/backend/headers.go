@@ -61,11 +61,10 @@ func isAlias(name string, set []Field, fixed http.Header) bool {
 // requestHeader fills out with the platform's header, filtered, and what the gateway sets in its place. Fixed is what is
 // set later. None but out is modified; their values are shared.
 func requestHeader(out, from http.Header, set []Field, fixed http.Header) {
-	nominated := from["Connection"]
+	nominated := nominatedBy(from["Connection"])
 	for key, values := range from {
 		name := http.CanonicalHeaderKey(key)
-		if staysHere(name) || misleading[name] || isAlias(name, set, fixed) ||
-			(nominated != nil && isNominated(nominated, name)) {
+		if staysHere(name) || misleading[name] || nominated[name] || isAlias(name, set, fixed) {
 			continue
 		}
 		if other := out[name]; other != nil {
@@ -120,17 +119,28 @@ func override(header http.Header, name string, values []string) {
 	header[name] = slices.Clip(values)
 }
 
-// isNominated tells whether a Connection header names the header as hop-by-hop. The headers of the protocol cannot be
-// so named: a request would look different to the backend from what the gateway saw and wrote in its audit log.
-func isNominated(connection []string, name string) bool {
+// nominatedBy returns the headers that a Connection header names as hop-by-hop; nil, as a rule, for none. The headers of
+// the protocol cannot be so named: a request would look different to the backend from what the gateway saw and wrote in
+// its audit log. All are found at once: a header that names many beside many others would else be compared for minutes.
+func nominatedBy(connection []string) map[string]bool {
+	var names map[string]bool
 	for _, line := range connection {
 		for option := range strings.SplitSeq(line, ",") {
-			if strings.EqualFold(textproto.TrimString(option), name) {
-				return !strings.HasPrefix(name, osb.HeaderPrefix) && !strings.HasPrefix(name, "Content-")
+			option = textproto.TrimString(option)
+			if strings.EqualFold(option, "close") || strings.EqualFold(option, "keep-alive") {
+				continue // the usual ones, which no header that is relayed is called
 			}
+			name := http.CanonicalHeaderKey(option)
+			if strings.HasPrefix(name, osb.HeaderPrefix) || strings.HasPrefix(name, "Content-") {
+				continue
+			}
+			if names == nil {
+				names = make(map[string]bool)
+			}
+			names[name] = true
 		}
 	}
-	return false
+	return names
 }
 
 // filterResponse removes from an answer what is not for the platform: what concerns the connection to the backend, and
