@@ -35,7 +35,7 @@ var (
 	issuerText  = secret{name: "what an issuer says in place of keys", value: "issuer-text-marked"}
 	keysQuery   = secret{name: "the query of the URL of keys", value: "query-for-the-keys-marked"}
 	tokenQuery  = secret{name: "the query of a token URL", value: "query-for-a-token-marked"}
-	clientWord  = secret{name: "the secret of an OAuth client", value: "client-secret-marked", user: "client"}
+	clientWord  = secret{name: "the secret of an OAuth client", value: "client-secret-marked", user: "gateway"}
 	foreignName = secret{name: "a name in a certificate", value: "certificate-name-marked@example.com"}
 )
 
@@ -65,7 +65,7 @@ func TestSecretsOfCallers(t *testing.T) {
 		" {\n\tjwks_url " + issuer.URL + "\n\tjwks_token {file." + tokenFile + "}\n\taudience osb\n\trequire sub cf\n}\n}\n" +
 		"platform both {\n\tunknown_instances reject\n\tjwt " + name + " {\n\tjwks_url {env.KEYS_URL}" +
 		"\n\tjwks_token {env.KEYS_TOKEN}\n\taudience osb\n\trequire zone z\n}\n}\n" + broker.Backend("pg", "") +
-		"backend tokenless " + broker.URL + " {\n\toauth2 {env.TOKEN_URL} {\n\tclient client {env.CLIENT_SECRET}\n}\n}\n"
+		"backend tokenless " + broker.URL + " {\n\toauth2 {env.TOKEN_URL} {\n\tclient gateway {env.CLIENT_SECRET}\n}\n}\n"
 	options := harness.Options{
 		Block: inside, Global: "debug\n" + shippedLog(t), Site: "log\nmetrics /metrics\n", PersistConfig: true,
 		Sites: fmt.Sprintf("https://%s {\n\tlog\n\tbind 127.0.0.1\n\ttls %s %s {\n\t\tclient_auth {\n\t\t\tmode request\n\t\t}\n\t}\n\tosb_gateway {\n%s\n}\n}\n",
