@@ -71,6 +71,8 @@ type Options struct {
 	AdminSocket string
 	// Processors are the numbers of those that it may use; empty means all. Only Linux heeds it.
 	Processors []int
+	// NoHTTPMetrics leaves out Caddy's own metrics of HTTP requests, as is its default. The gateway's are always there.
+	NoHTTPMetrics bool
 	// Quiet keeps what the gateway wrote from being printed when the test fails.
 	Quiet bool
 }
@@ -89,11 +91,15 @@ func (o Options) caddyfile(port, adminPort, generation int) string {
 	if o.PersistConfig {
 		persist = ""
 	}
+	metrics := "metrics"
+	if o.NoHTTPMetrics {
+		metrics = ""
+	}
 	return fmt.Sprintf(`{
 	admin %s
 	grace_period 60s
 	%s
-	metrics
+	%s
 	servers {
 		max_header_size 64KiB
 	}
@@ -111,7 +117,8 @@ http://%s:%d {
 	respond %s
 }
 %s
-`, admin, persist, o.Global, port, listen, o.Site, o.Block, generationHost, port, listen, generationName(generation), o.Sites)
+`, admin, persist, metrics, o.Global, port, listen, o.Site, o.Block, generationHost, port, listen,
+		generationName(generation), o.Sites)
 }
 
 // Start starts a gateway and waits until it is ready. It ends with the test.
