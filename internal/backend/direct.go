@@ -4,11 +4,9 @@ import (
 	"bufio"
 	"cmp"
 	"context"
-	"errors"
 	"net"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -47,92 +45,6 @@ func newDirect(address string) *direct {
 	}
 	address = net.JoinHostPort(host, cmp.Or(port, "80"))
 	return &direct{address: address, dialer: net.Dialer{Timeout: directDialTimeout}}
-}
-
-// directConn is a connection with what was read from it ahead.
-type directConn struct {
-	net.Conn
-
-	raw    syscall.RawConn
-	probe  probe
-	reader *bufio.Reader
-	// header is how much may still be read while it is a header that is read.
-	header   int
-	inHeader bool
-	since    time.Time // when it became idle
-
-	// ctx and deadline bound the exchange under way. Nobody looks whether ctx ends until it has taken a while; then stop,
-	// which is nil before, ends that again.
-	ctx      context.Context //nolint:containedctx // only while the exchange lasts
-	deadline time.Time
-	stop     func() bool
-}
-
-// watchAfter is how long an exchange takes before the end of its context ends it: most are over sooner, and having a
-// context watched costs more than it can spare those.
-const watchAfter = 50 * time.Millisecond
-
-// begin bounds an exchange.
-func (c *directConn) begin(ctx context.Context, deadline time.Time) error {
-	c.ctx, c.deadline, c.stop = ctx, deadline, nil
-	soon := time.Now().Add(watchAfter)
-	if ctx.Done() == nil || !deadline.IsZero() && deadline.Before(soon) {
-		soon = deadline
-	}
-	return c.SetDeadline(soon)
-}
-
-// mayWait tells whether what took too long may go on, which it may once, with the context watched.
-func (c *directConn) mayWait(err error) bool {
-	if c.stop != nil || !isTimeout(err) || !c.deadline.IsZero() && !time.Now().Before(c.deadline) {
-		return false
-	}
-	if c.SetDeadline(c.deadline) != nil {
-		return false
-	}
-	c.stop = context.AfterFunc(c.ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
-	return true
-}
-
-// end ends the bounds of an exchange. It returns false if they have ended it.
-func (c *directConn) end() bool {
-	undisturbed := c.stop == nil || c.stop()
-	c.ctx, c.stop = nil, nil
-	return undisturbed
-}
-
-// Write implements io.Writer.
-func (c *directConn) Write(p []byte) (int, error) {
-	written, err := c.Conn.Write(p)
-	if err != nil && c.mayWait(err) {
-		var more int
-		more, err = c.Conn.Write(p[written:])
-		written += more
-	}
-	return written, err
-}
-
-func (c *directConn) read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	if err != nil && n == 0 && c.mayWait(err) {
-		return c.Conn.Read(p)
-	}
-	return n, err
-}
-
-var errHeaderTooLarge = errors.New("the header of the answer is too large")
-
-// Read implements io.Reader, within what a header may have.
-func (c *directConn) Read(p []byte) (int, error) {
-	if !c.inHeader {
-		return c.read(p)
-	}
-	if c.header <= 0 {
-		return 0, errHeaderTooLarge
-	}
-	n, err := c.read(p[:min(len(p), c.header)])
-	c.header -= n
-	return n, err
 }
 
 // get returns a connection, and whether it was used before.
@@ -322,58 +234,6 @@ var (
 	directBuffers = sync.Pool{New: func() any { return new([]byte) }}
 	directHeaders = sync.Pool{New: func() any { return make(http.Header, 16) }}
 )
-
-// appendRequest appends a request as http.Transport writes it.
-func appendRequest(out []byte, method, target, host string, header http.Header, body []byte) ([]byte, error) {
-	out = append(out, method...)
-	out = append(out, ' ')
-	out = append(out, target...)
-	out = append(out, " HTTP/1.1\r\nHost: "...)
-	out = append(out, host...)
-	out = append(out, "\r\n"...)
-	var err error
-	if out, err = appendField(out, "User-Agent", header["User-Agent"]); err != nil {
-		return nil, err
-	}
-	if len(body) > 0 || method == http.MethodPut || method == http.MethodPatch || method == http.MethodPost {
-		out = append(out, "Content-Length: "...)
-		out = strconv.AppendInt(out, int64(len(body)), 10)
-		out = append(out, "\r\n"...)
-	}
-	var room [32]string
-	names := room[:0]
-	for name := range header {
-		switch name {
-		case "User-Agent", "Host", "Content-Length", "Transfer-Encoding", "Trailer": // written above, or never
-		default:
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		if out, err = appendField(out, name, header[name]); err != nil {
-			return nil, err
-		}
-	}
-	out = append(out, "\r\n"...)
-	return append(out, body...), nil
-}
-
-func appendField(out []byte, name string, values []string) ([]byte, error) {
-	if len(values) > 0 && !isToken(name) {
-		return nil, errors.New("a header has a name that cannot be sent")
-	}
-	for _, value := range values {
-		if hasControl(value) {
-			return nil, errors.New("a header has a value that cannot be sent")
-		}
-		out = append(out, name...)
-		out = append(out, ": "...)
-		out = append(out, strings.Trim(value, " \t")...)
-		out = append(out, "\r\n"...)
-	}
-	return out, nil
-}
 
 // sendDirect is send without a transport.
 func (b *Backend) sendDirect(ctx context.Context, r Request, with proof, maxBytes int64) (*Response, *Error) {
