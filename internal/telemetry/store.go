@@ -22,9 +22,9 @@ func ObserveStore(
 	attributes = append(attributes, where...)
 	return func(ctx context.Context, operation string) (context.Context, func(err error)) {
 		span := noSpan
-		if t.On(ctx) {
+		if !belowUnsampled(ctx) && t.On(ctx) {
 			ctx, span = t.Start(ctx, StoreSpanName(operation), kind)
-			if span.IsRecording() { // most spans of a busy gateway are not sampled, and need nothing made for them
+			if span.IsRecording() { // a root is not known to be sampled before it is made
 				span.SetAttributes(attributes...)
 				span.SetAttributes(semconv.DBOperationName(operation))
 			}
@@ -35,6 +35,14 @@ func ObserveStore(
 			EndFailed(span, err)
 		}
 	}
+}
+
+// belowUnsampled tells whether the context's span began here and is not sampled, as most of a busy gateway are not. One
+// below it would not be either, and the store, unlike a backend, is not told of it: nothing needs to be made.
+func belowUnsampled(ctx context.Context) bool {
+	span := trace.SpanFromContext(ctx)
+	parent := span.SpanContext()
+	return parent.IsValid() && !parent.IsRemote() && !parent.IsSampled() && !span.IsRecording()
 }
 
 // describeStore returns what all spans of a store have in common. The embedded ones are no clients of anything.

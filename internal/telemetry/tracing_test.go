@@ -220,6 +220,32 @@ func TestPollIsLinked(t *testing.T) {
 	})
 }
 
+// Below a span that nobody will see the store makes none.
+func TestNoStoreSpansBelowUnsampled(t *testing.T) {
+	receiver := otlptest.Start(t)
+	receiver.Setenv(t, otlptest.HTTP)
+	t.Setenv("OTEL_TRACES_SAMPLER", "parentbased_always_off")
+	tracing := newTracing(t)
+	observe := telemetry.ObserveStore(tracing, nil, "gw", "redis")
+	for name, test := range map[string]struct {
+		parent string
+		below  bool
+	}{"unsampled": {"", false}, "sampled": {sampled, true}} {
+		header := make(http.Header)
+		if test.parent != "" {
+			header.Set("Traceparent", test.parent)
+		}
+		ctx, server := tracing.Start(tracing.Extract(t.Context(), header), "osb.provision", trace.SpanKindServer)
+		inner, finish := observe(ctx, "read")
+		finish(nil)
+		if below := inner != ctx; below != test.below {
+			t.Errorf("%s: there is a span of the store: %t, want %t", name, below, test.below)
+		}
+		server.End()
+	}
+	receiver.Await(t, func(spans []otlptest.Span) bool { return len(spans) == 2 })
+}
+
 func TestStoreSpansOfEmbeddedStores(t *testing.T) {
 	receiver := otlptest.Start(t)
 	receiver.Setenv(t, otlptest.HTTP)
