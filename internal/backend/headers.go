@@ -45,6 +45,10 @@ func staysHere(name string) bool {
 		strings.HasPrefix(name, "Proxy-") || strings.HasPrefix(name, "X-Forwarded-")
 }
 
+// isWithheld tells whether a header of the platform's, by its canonical name, does not go down: it is not for the backend,
+// or it would mislead it.
+func isWithheld(name string) bool { return staysHere(name) || misleading[name] }
+
 // isAlias tells whether a header is one that counts here, spelled with underscores. To servers that make variables of
 // headers, as CGI, WSGI and Rack do, they are dashes: one such header would take the place of what the gateway has read,
 // filtered or set.
@@ -53,7 +57,7 @@ func isAlias(name string, set []Field, fixed http.Header) bool {
 		return false
 	}
 	name = http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-"))
-	return staysHere(name) || misleading[name] || fixed[name] != nil ||
+	return isWithheld(name) || fixed[name] != nil ||
 		slices.ContainsFunc(set, func(f Field) bool { return http.CanonicalHeaderKey(f.Name) == name }) ||
 		strings.HasPrefix(name, osb.HeaderPrefix) || strings.HasPrefix(name, "Content-")
 }
@@ -64,7 +68,7 @@ func requestHeader(out, from http.Header, set []Field, fixed http.Header) {
 	nominated := nominatedBy(from["Connection"])
 	for key, values := range from {
 		name := http.CanonicalHeaderKey(key)
-		if staysHere(name) || misleading[name] || nominated[name] || isAlias(name, set, fixed) {
+		if isWithheld(name) || nominated[name] || isAlias(name, set, fixed) {
 			continue
 		}
 		if other := out[name]; other != nil {
