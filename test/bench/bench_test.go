@@ -46,7 +46,7 @@ func freePort(b testing.TB) int {
 	return listener.Addr().(*net.TCPAddr).Port
 }
 
-func startEstate(b testing.TB, upstream *broker, processors []int, environment ...string) *estate {
+func startEstate(b testing.TB, upstream *Broker, processors []int, environment ...string) *estate {
 	b.Helper()
 	e := &estate{redis: redistest.Start(b), next: new(atomic.Int64)}
 	proxy, respond := freePort(b), freePort(b)
@@ -184,7 +184,7 @@ func (c *contest) run(b testing.TB) {
 
 // BenchmarkSideBySide prints how the gateway compares. It takes minutes, once.
 func BenchmarkSideBySide(b *testing.B) {
-	upstream, processors := startBroker(b), divide(b)
+	upstream, processors := StartBroker(b, Catalog), divide(b)
 	plain := startEstate(b, upstream, processors)
 	traced := startEstate(b, upstream, processors, otlptest.Start(b).Env(otlptest.GRPC)...)
 	known, tracedKnown := plain.known(b), traced.known(b)
@@ -217,7 +217,7 @@ func BenchmarkSideBySide(b *testing.B) {
 // TestSideBySide makes each measurement once, so that `make bench` does not fail where nobody looks.
 func TestSideBySide(t *testing.T) {
 	t.Parallel()
-	upstream := startBroker(t)
+	upstream := StartBroker(t, Catalog)
 	e := startEstate(t, upstream, nil)
 	known := e.known(t)
 	fill(t, e.redis, known, 10)

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// broker is a broker that costs next to nothing: it is in favour of everything, and looks at the method and the path only.
-type broker struct {
+// Broker is a broker that costs next to nothing: it is in favour of everything, and looks at the method and the path only.
+type Broker struct {
 	URL     string
 	catalog []byte
 }
@@ -22,18 +22,19 @@ const (
 	created = `{"dashboard_url":"https://dashboard.example.com/instances/1"}`
 )
 
-func startBroker(t testing.TB) *broker {
+// Catalog has one offering with one plan.
+const Catalog = `{"services":[{"id":"db-id","name":"db","description":"databases","bindable":true,` +
+	`"plans":[{"id":"small-id","name":"small","description":"a small one"}]}]}`
+
+// StartBroker starts a broker with a catalog. It ends with the test.
+func StartBroker(t testing.TB, catalog string) *Broker {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = listener.Close() })
-	b := &broker{
-		URL: "http://" + listener.Addr().String(),
-		catalog: answer("200 OK", `{"services":[{"id":"db-id","name":"db","description":"databases","bindable":true,`+
-			`"plans":[{"id":"small-id","name":"small","description":"a small one"}]}]}`),
-	}
+	b := &Broker{URL: "http://" + listener.Addr().String(), catalog: answer("200 OK", catalog)}
 	go func() {
 		for {
 			conn, err := listener.Accept()
@@ -51,7 +52,7 @@ func answer(status, body string) []byte {
 		status, len(body), body)
 }
 
-func (b *broker) serve(conn net.Conn) {
+func (b *Broker) serve(conn net.Conn) {
 	defer func() { _ = conn.Close() }()
 	reader := bufio.NewReaderSize(conn, 16<<10)
 	poll, create := answer("200 OK", polled), answer("201 Created", created)

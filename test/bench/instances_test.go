@@ -15,7 +15,7 @@ import (
 // BenchmarkInstances prints how calls fare as there are more and more instances: creates, polls of a thousand of them, as
 // many as platforms may have under way, and polls of any of them, most of whose records are not in the cache.
 func BenchmarkInstances(b *testing.B) {
-	upstream, processors := startBroker(b), divide(b)
+	upstream, processors := StartBroker(b, Catalog), divide(b)
 	sizes := []int{1_000, 10_000, 100_000, 1_000_000}
 	kinds, targets := []string{"creates", "polls of 1000", "polls of any"}, []string{"1", "1", ""}
 	c := newContest(b)

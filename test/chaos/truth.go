@@ -73,15 +73,3 @@ func (t *Truth) Lives() []Life {
 	slices.SortStableFunc(lives, func(a, b Life) int { return a.From.Compare(b.From) })
 	return lives
 }
-
-// Holds tells whether any broker holds it.
-func (t *Truth) Holds(key Key) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, held := range t.held {
-		if held[key] != nil {
-			return true
-		}
-	}
-	return false
-}

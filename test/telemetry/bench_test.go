@@ -17,11 +17,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/osb-gateway/caddy-osb-gateway/test/bench"
 	"github.com/osb-gateway/caddy-osb-gateway/test/harness"
 )
 
-// least is the share of the throughput that must be left with everything on.
-const least = 0.85
+// least is the share of the throughput that must be left with everything on, and connections over how many it is measured.
+const (
+	least       = 0.85
+	connections = 32
+)
 
 // contestant is a gateway that is measured.
 type contestant struct {
@@ -149,7 +153,7 @@ func BenchmarkObserved(b *testing.B) {
 
 func measureObserved(t testing.TB, rounds int, length time.Duration) (polls, creates float64) {
 	t.Helper()
-	broker := quickBroker(t)
+	broker := bench.StartBroker(t, string(catalog("db"))).URL
 	on, off := startObserved(t, broker), startUnobserved(t, broker)
 	for _, c := range []contestant{on, off} {
 		known := provision("known", "db", "sync")
@@ -160,7 +164,7 @@ func measureObserved(t testing.TB, rounds int, length time.Duration) (polls, cre
 		for round := range rounds + 1 {
 			pair := [2]float64{}
 			for n, c := range []contestant{on, off} {
-				rate, err := load(c.address, length, func() string { return calls(c) })
+				rate, err := bench.Load(c.address, connections, length, func(buffer []byte) []byte { return append(buffer, calls(c)...) })
 				if err != nil {
 					t.Fatal(err)
 				}
