@@ -147,20 +147,28 @@ func (c *catalogs) remember(ctx context.Context, entry *catalogEntry, f *fetched
 	case version != 0 && !unsaved && f.after.Same(f.before):
 		return f.after
 	}
-	data, err := f.after.Encode()
+	document, swapped, err := c.swap(ctx, entry, f.after, version)
 	if err == nil {
-		var document routing.Document
-		var swapped bool
-		document, swapped, err = c.rt.store.store.SwapDocument(ctx, documentName(f.after.Backend), version, data)
-		if err == nil {
-			return c.written(ctx, entry, f, document, swapped)
-		}
+		return c.written(ctx, entry, f, document, swapped)
 	}
-	c.warn(ctx, entry, "the catalog cannot be kept in the store", err)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	entry.unsaved = true
 	return f.after
+}
+
+// swap writes a copy to the store in place of a version. An error was logged.
+func (c *catalogs) swap(
+	ctx context.Context, entry *catalogEntry, next *catalogmerge.Copy, version uint64,
+) (document routing.Document, swapped bool, err error) {
+	data, err := next.Encode()
+	if err == nil {
+		document, swapped, err = c.rt.store.store.SwapDocument(ctx, documentName(next.Backend), version, data)
+	}
+	if err != nil {
+		c.warn(ctx, entry, "the catalog cannot be kept in the store", err)
+	}
+	return document, swapped, err
 }
 
 // save writes a copy that the store lost, or did not take, although the backend does not confirm it: a gateway that
@@ -172,21 +180,15 @@ func (c *catalogs) save(ctx context.Context, entry *catalogEntry) {
 	if !due {
 		return
 	}
-	name := documentName(held.Backend)
-	document, swapped := routing.Document{}, false
-	data, err := held.Encode()
-	if err == nil {
-		document, swapped, err = c.rt.store.store.SwapDocument(ctx, name, version, data)
-	}
+	document, swapped, err := c.swap(ctx, entry, held, version)
 	switch {
-	case err != nil:
-		c.warn(ctx, entry, "the catalog cannot be kept in the store", err)
+	case err != nil: // it stays unsaved
 	case swapped:
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		entry.version, entry.unsaved = document.Version, false
 	default:
-		c.heard.note(name, document.Version) // another gateway wrote one, which is to be looked at
+		c.heard.note(documentName(held.Backend), document.Version) // another gateway wrote one, which is to be looked at
 	}
 }
 
