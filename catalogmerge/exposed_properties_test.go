@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -150,11 +151,10 @@ func checkRewritten(
 			plan["id"] = catalogmerge.MappedPlan(o.Gateway, p.Backend, id)
 		}
 		if o.MaterializeDefaults {
-			if plan["free"] == nil {
-				plan["free"] = true
-			}
-			if plan["bindable"] == nil {
-				plan["bindable"] = want["bindable"]
+			for name, implied := range map[string]any{"free": true, "bindable": want["bindable"]} {
+				if plan[name] == nil && !slices.ContainsFunc(slices.Collect(maps.Keys(plan)), otherCaseOf(name)) {
+					plan[name] = implied
+				}
 			}
 		}
 		plans = append(plans, plan)
@@ -173,6 +173,11 @@ func checkRewritten(
 			t.Errorf("plan %d is %+v, want %v", i, p.Plans[i], plan)
 		}
 	}
+}
+
+// otherCaseOf tells whether a name is the given one with another case.
+func otherCaseOf(name string) func(string) bool {
+	return func(other string) bool { return other != name && strings.EqualFold(other, name) }
 }
 
 // selected says again, more slowly, whether a policy offers a plan.
@@ -263,7 +268,7 @@ func respliced(t testing.TB, p *catalogmerge.Published, own *catalogmerge.Offeri
 		result, at, have := "", 0, map[string]bool{}
 		shown := false
 		for _, m := range pieces(t, raw) {
-			have[m.key] = true
+			have[strings.ToLower(m.key)] = true
 			result += string(raw[at:m.start])
 			value := string(raw[m.start:m.end])
 			if m.key == "id" {

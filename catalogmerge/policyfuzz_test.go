@@ -11,7 +11,8 @@ import (
 // FuzzExpose applies arbitrary policies to an arbitrary catalog, beside another backend with the same answer: only what
 // the policy says changes, everything is found again in both spellings, and a platform takes the result.
 func FuzzExpose(f *testing.F) {
-	for i, b := range append(seeds(f), body(odd, service("2", "two", "d"))) {
+	otherCase := strings.Replace(odd, `"free":null`, `"Free":null,"Bindable":true`, 1)
+	for i, b := range append(seeds(f), body(odd, service("2", "two", "d")), body(otherCase)) {
 		f.Add(b, "alpha", "p", "beta", "x-", uint8(i))
 		f.Add(b, "one", "small", "two", `"`, uint8(0xff-i))
 	}

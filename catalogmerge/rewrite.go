@@ -79,7 +79,7 @@ func (r *rewriting) plan(s *splicing, object span, index int, inherited []byte) 
 	for key, value := range memberSpans(raw) {
 		value = span{object.start + value.start, object.start + value.end}
 		end = value.end
-		switch string(keyName(key)) {
+		switch name := keyName(key); string(name) {
 		case "id":
 			if index < len(r.planIDs) {
 				s.replaceText(value, r.planIDs[index])
@@ -90,6 +90,10 @@ func (r *rewriting) plan(s *splicing, object span, index int, inherited []byte) 
 		case "bindable":
 			bindable = true
 			r.replaceNull(s, value, inherited)
+		default:
+			// To platforms written in Go this is the member, and a default beside it would be its duplicate.
+			free = free || bytes.EqualFold(name, []byte("free"))
+			bindable = bindable || bytes.EqualFold(name, []byte("bindable"))
 		}
 	}
 	if !r.defaults || end == 0 {

@@ -25,6 +25,12 @@ func TestWarningsAreAboutWhatIsShown(t *testing.T) {
 		{"defaults are absent", bare, nil, catalogmerge.Options{}, []string{"services[0].plans default_absent"}},
 		{"defaults are written", bare, nil, catalogmerge.Options{MaterializeDefaults: true}, nil},
 		{
+			"no default beside the same with another case", strings.Replace(bare, `"name":"a"`, `"name":"a","Free":null,"BINDABLE":false`, 1),
+			nil,
+			catalogmerge.Options{MaterializeDefaults: true},
+			[]string{"services[0].plans[0].free misspelt", "services[0].plans[0].bindable misspelt"},
+		},
+		{
 			"defaults of what is excluded", bare, &catalogmerge.Policy{Exclude: all("one")}, catalogmerge.Options{}, nil,
 		},
 		{
@@ -58,9 +64,13 @@ func TestWarningsAreAboutWhatIsShown(t *testing.T) {
 			if diff := cmp.Diff(tt.want, rulesOf(c.Problems)); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
-			for _, p := range c.Problems {
+			again, err := catalogmerge.Refresh(nil, "shown", fetch(c.Body, "", noon))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, p := range append(c.Problems, again.Problems...) {
 				if p.Hard {
-					t.Errorf("%v is hard", p)
+					t.Errorf("%v is hard in %s", p, c.Body)
 				}
 			}
 		})
