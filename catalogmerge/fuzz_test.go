@@ -116,6 +116,7 @@ func FuzzRefresh(f *testing.F) {
 func FuzzSchema(f *testing.F) {
 	for _, members := range []string{
 		`"type":"object","properties":{"a":{"type":"string","pattern":"^a|b$"}},"required":["a"]`,
+		`"$ref":"/#definitions/a"`,
 		`"$ref":"#/definitions/a","definitions":{"a":{"not":{"$ref":"#/definitions/b"}},"b":{"anyOf":[{},{"$ref":"#"}]}}`,
 		`"id":"https://x.example/","properties":{"a":{"id":"a"},"b":{"$ref":"a"},"c":{"$ref":"#/no"}},"extends":"a"`,
 		`"items":[{"enum":[1,1.0,null]}],"additionalItems":false,"dependencies":{"a":["b"],"c":{"$schema":"x"}}`,

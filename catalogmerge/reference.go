@@ -30,8 +30,8 @@ type schemaWalk struct {
 	broken bool
 }
 
-// anywhere is the base of a schema that has no id. Nobody opens it.
-var anywhere = &url.URL{Scheme: "https", Host: "schema.invalid", Path: "/"}
+// anywhere is the base of a schema that has no id. Nobody opens it, and nothing refers to it but by a fragment.
+var anywhere = &url.URL{Scheme: "https", Host: "schema.invalid", Path: "/without-an-id"}
 
 func walkSchema(root map[string]any) *schemaWalk {
 	w := &schemaWalk{root: root, ids: make(map[string]bool)}
@@ -62,7 +62,9 @@ func (w *schemaWalk) visit(value any, from reference) {
 			from.base = u
 		}
 	}
-	w.ids[withoutFragment(from.base.String())] = true
+	if id := withoutFragment(from.base.String()); id != anywhere.String() {
+		w.ids[id] = true
+	}
 	if _, ok := schema["$schema"].(string); ok && from.at != "" && !from.unseen && hasHard(checkDraft(schema)) {
 		w.drafts = append(w.drafts, "has a $schema that Cloud Foundry does not know at "+quote("#"+from.at))
 	}

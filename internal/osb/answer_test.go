@@ -86,7 +86,7 @@ func TestReadAnswer(t *testing.T) {
 func FuzzReadAnswer(f *testing.F) {
 	for _, body := range []string{
 		"", "{}", bindAnswer, `{"state":"in progress"}`, `{"operation":null,"operation":"\ud83dx"}`, "{\"error\":\"\xff\"}",
-		`{"x":[1,-0.5e+3,{"y":[]},true,false,null]} `, `{"state":"failed"}x`, `{"\u0073tate":"\b\f"}`,
+		`{"x":[1,-0.5e+3,{"y":[]},true,false,null]} `, `{"state":"failed"}x`, `{"\u0073tate":"\b\f"}`, `{"x":1E999}`,
 	} {
 		f.Add([]byte(body))
 	}

@@ -149,7 +149,9 @@ func referenceReadBody(data []byte) (body osb.Body, err error) {
 // referenceReadAnswer is ReadAnswer by way of encoding/json.
 func referenceReadAnswer(data []byte) osb.Answer {
 	var members map[string]any
-	if json.Unmarshal(data, &members) != nil || members == nil {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber() // that no float holds a number is no fault of the answer
+	if !json.Valid(data) || decoder.Decode(&members) != nil || members == nil {
 		return osb.Answer{}
 	}
 	answer := osb.Answer{Object: true}

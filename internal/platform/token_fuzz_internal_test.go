@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -37,8 +38,10 @@ func checkSecondReader(t *testing.T, segment string, want map[string]string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber()
 	var members map[string]any
-	if err := json.Unmarshal(data, &members); err != nil {
+	if err := decoder.Decode(&members); err != nil {
 		t.Fatalf("%q was read: %v", data, err)
 	}
 	if _, critical := members["crit"]; critical && want["iss"] == "" {
