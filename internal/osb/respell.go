@@ -27,6 +27,9 @@ func RespellBody(body []byte, ids IDs) []byte {
 	if reader.read() != nil {
 		return body
 	}
+	if _, err := reader.body(); err != nil {
+		return body
+	}
 	return respell(body, []respelling{
 		{reader.values[bodyServiceID], ids.ServiceID},
 		{reader.values[bodyPlanID], ids.PlanID},

@@ -220,6 +220,7 @@ func FuzzRespellBody(f *testing.F) {
 	for _, body := range []string{
 		cloudFoundryProvision, ibmUpdate, "", "{}", `{"service_id":"","plan_id":null}`, `{"s\u0065rvice_id":"\ud83d\ude00"}`,
 		`{"previous_values":{"plan_id":"p","x":{"plan_id":"y"}},"x":[{"service_id":"z"}],"service_id":"s"} `,
+		"{\"previous_values\":{\"service_id\":\"\x7f\"},\"service_id\":\"s\"}",
 	} {
 		f.Add([]byte(body), "service", "plan", "old service", "old \"plan\"")
 		f.Add([]byte(body), "", "ü\u2028\ufffd", "\\", "")
