@@ -43,8 +43,9 @@ type storeIdentity struct {
 
 	// looking is held while the store is asked, so that one look at a time decides.
 	looking sync.Mutex
-	// remembered is what the data directory says, or would say if it could be written.
+	// remembered is what the data directory says, or is to say; unwritten tells that it could not be written.
 	remembered string
+	unwritten  bool
 	counted    time.Time
 	// believed is what was known before the last look, if that found the right store.
 	believed routing.Known
@@ -300,16 +301,21 @@ func (i *storeIdentity) note(status identityStatus, finding *routing.Finding) {
 }
 
 // remember writes the identity down in the data directory, if it is another one. What cannot be written is known to
-// this process all the same.
+// this process all the same, and each look tries again: a disk that was full must not cost the memory of a restart.
 func (i *storeIdentity) remember(id string) {
-	if i.remembered == id {
+	if i.remembered == id && !i.unwritten {
 		return
 	}
-	i.remembered = id
-	if err := i.memory.write(id); err != nil {
-		i.shared.observer.Load().logger.Warn("the identity of the ownership store cannot be remembered, so that after a restart "+
-			"a wiped store would pass for a new one: make Caddy's data directory writable, or set store_id",
-			zap.String("store_id", id), zap.Error(err))
+	told := i.unwritten && i.remembered == id
+	err := i.memory.write(id)
+	i.remembered, i.unwritten = id, err != nil
+	logger := i.shared.observer.Load().logger.With(zap.String("store_id", id))
+	switch {
+	case err == nil && told:
+		logger.Info("the identity of the ownership store is remembered now")
+	case err != nil && !told:
+		logger.Warn("the identity of the ownership store cannot be remembered, so that after a restart "+
+			"a wiped store would pass for a new one: make Caddy's data directory writable, or set store_id", zap.Error(err))
 	}
 }
 

@@ -2,9 +2,13 @@ package caddymodule
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/osb-gateway/caddy-osb-gateway/routing"
 )
@@ -68,5 +72,40 @@ func TestCallsHaveTheStoreLookedAt(t *testing.T) {
 	call(routing.ErrUnknownStore)
 	if woken() {
 		t.Error("what is known already has the store looked at")
+	}
+}
+
+// TestIdentityIsRememberedLater: a data directory that cannot be written costs the memory of a restart only as long as
+// it lasts, and is told of once.
+func TestIdentityIsRememberedLater(t *testing.T) {
+	t.Parallel()
+	// To a link that leads nowhere nothing can be written, whoever tries.
+	nowhere, link := filepath.Join(t.TempDir(), "nowhere"), filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(nowhere, link); err != nil {
+		t.Fatal(err)
+	}
+	core, logs := observer.New(zap.WarnLevel)
+	shared := &sharedStore{store: routing.NewMemoryStore()}
+	shared.observer.Store(&runtime{settings: &settings{name: "g"}, logger: zap.New(core)})
+	file := rememberedStore(filepath.Join(link, "store.json"))
+	shared.identity = newStoreIdentity(shared, file)
+	look := func() {
+		t.Helper()
+		if !shared.identity.look(t.Context()) {
+			t.Fatal("the store is not known")
+		}
+	}
+	look()
+	look()
+	if got := logs.FilterMessageSnippet("cannot be remembered").Len(); got != 1 {
+		t.Errorf("it is told %d times that nothing is remembered, want once", got)
+	}
+	if err := os.Mkdir(nowhere, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	look()
+	remembered, err := file.read()
+	if diff := cmp.Diff(shared.identityStatus().ID, remembered); err != nil || diff != "" {
+		t.Errorf("%v; remembered (-want +got):\n%s", err, diff)
 	}
 }
