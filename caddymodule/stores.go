@@ -217,7 +217,7 @@ func (s *sharedStore) options() routing.LedgerOptions {
 		OnDrop: func() { s.givenUp.note(s.observer.Load().logger, time.Now()) },
 		OnStuck: func(key routing.Key, err error) {
 			s.observer.Load().logger.Error("an outcome cannot be recorded because of the record itself; it is kept and tried "+
-				"again. A newer gateway's record needs a newer gateway; forget a damaged one",
+				"again. A newer gateway's record needs a newer gateway; bring a damaged one back from a backup of the store",
 				zap.String("instance_id", string(key.Instance)), zap.String("binding_id", string(key.Binding)), zap.Error(err))
 		},
 		OnWatch: func(err error) {

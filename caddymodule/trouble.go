@@ -49,7 +49,7 @@ func (c *call) logTrouble(a answer) {
 			"a record was written by a newer gateway; upgrade this one, until then the newer serves the instance", fields)
 	case a.code == codeOwnershipUnavailable && !errors.Is(a.cause, routing.ErrUnavailable) && refused == nil:
 		c.rt.notice(zap.ErrorLevel, "unreadable "+c.path.Instance, remindRecord,
-			"a record cannot be read; if it is damaged, have the gateway forget it once its broker is sure", fields)
+			"a record cannot be read; if it is damaged, bring it back from a backup of the store", fields)
 	}
 }
 
