@@ -8,9 +8,11 @@ import (
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
+	"go.opentelemetry.io/otel/attribute"
 	"go.uber.org/zap"
 
 	"github.com/osb-gateway/caddy-osb-gateway/internal/backend"
+	"github.com/osb-gateway/caddy-osb-gateway/internal/telemetry"
 )
 
 // credentialSettings are how the gateway authenticates to a backend.
@@ -215,17 +217,12 @@ func (rt *runtime) tokenConfig(ctx caddy.Context, s *backendSettings) (*backend.
 		return nil, err
 	}
 	return &backend.TokenConfig{
-		URL: s.credentials.tokenURL, Grant: s.credentials.grant, Transport: backgroundTransport{transport},
-		Noted: rt.notesToken(s.name),
+		URL: s.credentials.tokenURL, Grant: s.credentials.grant, Noted: rt.notesToken(s.name),
+		Transport: fetchTransport{
+			RoundTripper: transport, rt: rt, span: telemetry.SpanTokenFetch,
+			about: []attribute.KeyValue{telemetry.KeyBackend.String(s.name)},
+		},
 	}, nil
-}
-
-// backgroundTransport gives requests what Caddy's transport expects of their context.
-type backgroundTransport struct{ http.RoundTripper }
-
-// RoundTrip implements http.RoundTripper.
-func (t backgroundTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	return t.RoundTripper.RoundTrip(r.WithContext(withReplacer(r.Context())))
 }
 
 func (c *BackendConfig) resolveStateResponse(r *resolver, what string) (synthesize bool) {

@@ -4,14 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
-	"go.opentelemetry.io/otel/trace"
 
-	"github.com/osb-gateway/caddy-osb-gateway/internal/osb"
 	"github.com/osb-gateway/caddy-osb-gateway/internal/platform"
 	"github.com/osb-gateway/caddy-osb-gateway/internal/telemetry"
 )
@@ -150,7 +147,7 @@ func (rt *runtime) tokenRule(ctx caddy.Context, config *JWTConfig, s *tokenSetti
 	if err != nil {
 		return rule, fmt.Errorf("jwt %s: loading transport: %w", rule.Issuer, err)
 	}
-	rule.Keys.Transport = keysTransport{transport, rt}
+	rule.Keys.Transport = fetchTransport{RoundTripper: transport, rt: rt, span: telemetry.SpanKeysFetch}
 	if s.written != "" {
 		rule.Keys.Token = func() (string, error) { return readKeysToken(s.written) }
 	}
@@ -162,23 +159,4 @@ func readKeysToken(written string) (string, error) {
 	r := newResolver()
 	token := r.secret("jwks_token", written)
 	return token, errors.Join(r.problems...)
-}
-
-// keysTransport gives Caddy's transport what it expects of a request's context, and each fetch a span.
-type keysTransport struct {
-	http.RoundTripper
-	rt *runtime
-}
-
-// RoundTrip sends a request. It implements http.RoundTripper.
-func (t keysTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	ctx, span := t.rt.tracing.Start(r.Context(), telemetry.SpanKeysFetch, trace.SpanKindClient,
-		append(telemetry.ClientAttributes(r.Method, r.URL, ""), telemetry.KeyGateway.String(t.rt.name))...)
-	response, err := t.RoundTripper.RoundTrip(r.WithContext(withReplacer(ctx)))
-	if err != nil {
-		telemetry.EndFailed(span, err)
-		return nil, err
-	}
-	telemetry.EndBackend(span, osb.Unknown, response.StatusCode)
-	return response, nil
 }

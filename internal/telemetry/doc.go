@@ -8,6 +8,7 @@
 //	osb.backend.<operation>   CLIENT    one sending to a backend
 //	osb.catalog.fetch         INTERNAL  a round of the background refresh for one backend
 //	osb.keys.fetch            CLIENT    a fetch of the keys of an issuer of tokens
+//	osb.token.fetch           CLIENT    a fetch of a token that a backend wants
 //	osb.operation.unpolled    INTERNAL  the gateway's own poll of an operation that no platform polls
 //	osb.outcome.retry         INTERNAL  one more attempt to write down what became of a call, below the call's span
 //

@@ -8,6 +8,9 @@ const SpanCatalogFetch = "osb.catalog.fetch"
 // SpanKeysFetch is the name of the span of a fetch of an issuer's keys.
 const SpanKeysFetch = "osb.keys.fetch"
 
+// SpanTokenFetch is the name of the span of a fetch of a token that a backend wants.
+const SpanTokenFetch = "osb.token.fetch"
+
 // SpanUnpolled is the name of the span around the gateway's own poll of an operation that no platform polls.
 const SpanUnpolled = "osb.operation.unpolled"
 
