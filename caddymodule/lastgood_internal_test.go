@@ -25,7 +25,7 @@ func TestT38LastGoodStays(t *testing.T) {
 	set(says(http.StatusOK, good))
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*script.Load())(w, r) }))
 	t.Cleanup(server.Close)
-	rt := startGatewayOf(t, &CatalogConfig{Refresh: "365d"}, &BackendConfig{Name: "one", URL: server.URL, CatalogTimeout: "5s"})
+	rt := startGatewayOf(t, &CatalogConfig{Refresh: "365d"}, &BackendConfig{Name: "one", URL: server.URL, CatalogTimeout: "5m"})
 	until(t, "the catalog", func() bool { return rt.catalogs.current().complete })
 	before := rt.catalogs.current()
 	filler := strings.Repeat(" ", 1<<20)
