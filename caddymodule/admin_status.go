@@ -82,6 +82,7 @@ type platformView struct {
 	// ID is what records call it: the first name that it was known by.
 	ID       routing.PlatformID `json:"id"`
 	Formerly []string           `json:"formerly,omitempty"`
+	Issuers  []issuerView       `json:"issuers,omitempty"`
 }
 
 // backendView is a backend of the configuration.
@@ -172,7 +173,7 @@ func (rt *runtime) status(ctx context.Context, census censusRequest) *gatewayVie
 		Platforms: make([]platformView, len(rt.platforms)), Backends: rt.viewBackends(),
 	}
 	for i, p := range rt.platforms {
-		view.Platforms[i] = platformView{Name: p.name, Formerly: p.formerly}
+		view.Platforms[i] = platformView{Name: p.name, Formerly: p.formerly, Issuers: rt.viewIssuers(p)}
 		if named := rt.named(); named != nil {
 			view.Platforms[i].ID = named.platformIDs[p.name]
 		}

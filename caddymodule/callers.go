@@ -3,7 +3,6 @@ package caddymodule
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -48,11 +47,9 @@ type refusalLog struct {
 	mu sync.Mutex
 	// conflicts has when each group of platforms was logged last. There are no more groups than the configuration has.
 	conflicts map[string]time.Time
-	// keys has what is wrong with the keys of each issuer, so that only changes are logged.
-	keys map[string]keysTrouble
+	// keys has what is known of the keys of each issuer, so that only changes are logged.
+	keys map[issuerOf]keysState
 }
-
-type keysTrouble struct{ problem, leftOut string }
 
 // noteRefusal logs why credentials were refused: for an operator at once where the configuration is ambiguous, and else
 // at level DEBUG. Nothing that the caller sent is logged with it.
@@ -83,40 +80,4 @@ func (l *refusalLog) isDue(conflict string, now time.Time) bool {
 	}
 	l.conflicts[conflict] = now
 	return true
-}
-
-// noteKeys logs when the keys of an issuer cannot be read, and when they can again.
-func (rt *runtime) noteKeys(report platform.KeyReport) {
-	now := keysTrouble{leftOut: strings.Join(report.LeftOut, "; ")}
-	if report.Err != nil {
-		now.problem = report.Err.Error()
-	}
-	before := rt.refusals.swapKeys(report.Platform+" "+report.Issuer, now)
-	logger := rt.logger.With(zap.String("gateway", rt.name), zap.String("platform", report.Platform),
-		zap.String("issuer", report.Issuer), zap.Int("keys", report.Keys))
-	switch {
-	case now.problem != "" && now.problem != before.problem:
-		logger.Warn("the keys of an issuer cannot be read; its tokens are checked with those that are known, if any",
-			zap.String("error", now.problem))
-	case now.problem == "" && before.problem != "":
-		logger.Info("the keys of an issuer can be read again")
-	}
-	if now.leftOut != "" && now.leftOut != before.leftOut {
-		logger.Info("some keys of an issuer are not used", zap.Strings("left_out", report.LeftOut))
-	}
-}
-
-// swapKeys notes what is wrong with the keys of an issuer now, and returns what was wrong before.
-func (l *refusalLog) swapKeys(issuer string, now keysTrouble) (before keysTrouble) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.keys == nil {
-		l.keys = make(map[string]keysTrouble)
-	}
-	before = l.keys[issuer]
-	if now.problem != "" {
-		now.leftOut = before.leftOut
-	}
-	l.keys[issuer] = now
-	return before
 }

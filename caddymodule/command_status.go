@@ -54,6 +54,13 @@ func printGateway(w io.Writer, g *gatewayView) error {
 		names[i] = platform.Name
 	}
 	t.row("platforms", strings.Join(names, ", "))
+	for _, platform := range g.Platforms {
+		for _, issuer := range platform.Issuers {
+			if issuer.Error != "" {
+				t.row("", platform.Name+": "+issuerText(issuer))
+			}
+		}
+	}
 	if err := t.Flush(); err != nil {
 		return err
 	}
@@ -115,6 +122,15 @@ func queueText(q queueView) string {
 		text += ": " + q.LastError
 	}
 	return text
+}
+
+// issuerText tells what is wrong with the keys of an issuer.
+func issuerText(i issuerView) string {
+	text := "THE KEYS of " + i.Issuer + " cannot be read"
+	if i.Keys > 0 {
+		text += fmt.Sprintf(", %d known ones are used", i.Keys)
+	}
+	return text + ": " + i.Error
 }
 
 func secondsText(seconds float64) string {

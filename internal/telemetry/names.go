@@ -9,7 +9,7 @@ const SpanCatalogFetch = "osb.catalog.fetch"
 const SpanKeysFetch = "osb.keys.fetch"
 
 // SpanTokenFetch is the name of the span of a fetch of a token that a backend wants.
-const SpanTokenFetch = "osb.token.fetch"
+const SpanTokenFetch = "osb.token.fetch" //nolint:gosec // a name, and no token
 
 // SpanUnpolled is the name of the span around the gateway's own poll of an operation that no platform polls.
 const SpanUnpolled = "osb.operation.unpolled"

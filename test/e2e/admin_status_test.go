@@ -188,3 +188,27 @@ func TestCommandFindsTheEndpoint(t *testing.T) {
 		wantText(t, test.name, said, test.said...)
 	}
 }
+
+// TestStatusOfIssuers: whether the keys of an issuer can be read, and how many are known meanwhile.
+func TestStatusOfIssuers(t *testing.T) {
+	t.Parallel()
+	w := newTokenWorld(t, "require sub cf")
+	await := func(what, problem string) {
+		t.Helper()
+		harness.Await(t, what, func() bool {
+			issuers := adminStatus(t, w.Gateway, "?census=false")[0].Platforms[0].Issuers
+			return len(issuers) == 1 && issuers[0].Issuer == tokenIssuer && issuers[0].Keys == 1 &&
+				(issuers[0].ReadAt != "") == (problem == "") && strings.Contains(issuers[0].Error, problem)
+		})
+	}
+	await("the keys to be read", "")
+	if text := operate(t, w.Gateway, "status"); strings.Contains(text, "KEYS") {
+		t.Errorf("good keys are told of: %s", text)
+	}
+	w.issuer.Serve(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
+	if err := w.Reload(t, w.tokenOptions("require sub cf other")); err != nil {
+		t.Fatal(err)
+	}
+	await("the trouble with the keys to show", "502")
+	wantText(t, "the status", operate(t, w.Gateway, "status"), "cf: THE KEYS of "+tokenIssuer+" cannot be read, 1 known ones are used", "502")
+}

@@ -54,6 +54,14 @@ type gatewayStatus struct {
 		OldestAgeSeconds float64 `json:"oldest_age_seconds"`
 		LastError        string  `json:"last_error"`
 	} `json:"queue"`
+	Platforms []struct {
+		Issuers []struct {
+			Issuer string `json:"issuer"`
+			Keys   int    `json:"keys"`
+			ReadAt string `json:"read_at"`
+			Error  string `json:"error"`
+		} `json:"issuers"`
+	} `json:"platforms"`
 	Backends []struct {
 		Name    string `json:"name"`
 		Catalog struct {
