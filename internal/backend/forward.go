@@ -172,7 +172,7 @@ func (b *Backend) send(ctx context.Context, r Request, with proof, maxBytes int6
 	if r.isLate(0) {
 		return nil, &Error{Backend: b.name, Kind: NotReached, Err: context.DeadlineExceeded}
 	}
-	if b.direct != nil && r.size() <= maxDirectBytes && isPlainAddress(with.fixed.host) {
+	if b.direct != nil && r.size(with) <= maxDirectBytes && isPlainAddress(with.fixed.host) {
 		return b.sendDirect(ctx, r, with, maxBytes)
 	}
 	if !r.Deadline.IsZero() {
@@ -244,13 +244,28 @@ func (r *Request) target() string {
 	return r.Path + "?" + r.Query
 }
 
-// size is about how large the request is.
-func (r *Request) size() int {
-	size := len(r.Path) + len(r.Query) + len(r.Body)
-	for name, values := range r.Header {
-		for _, value := range values {
-			size += len(name) + len(value)
-		}
+// size is about how large the request is, with the credentials and headers that go with it: a token may be larger than
+// all the rest.
+func (r *Request) size(with proof) int {
+	size := len(r.Path) + len(r.Query) + len(r.Body) + headerSize(r.Header) + headerSize(with.fixed.header)
+	for _, field := range r.Set {
+		size += fieldSize(field.Name, field.Values)
+	}
+	return size + fieldSize("Authorization", with.authorization())
+}
+
+func headerSize(header http.Header) int {
+	size := 0
+	for name, values := range header {
+		size += fieldSize(name, values)
+	}
+	return size
+}
+
+func fieldSize(name string, values []string) int {
+	size := 0
+	for _, value := range values {
+		size += len(name) + len(value)
 	}
 	return size
 }
