@@ -24,7 +24,7 @@ import (
 )
 
 // awaitDeadline is generous: it is only ever reached when something is broken.
-const awaitDeadline = time.Minute
+const awaitDeadline = 2 * time.Minute
 
 // Protocol is a way to speak OTLP, spelt as in OTEL_EXPORTER_OTLP_PROTOCOL.
 type Protocol string

@@ -45,7 +45,7 @@ func TestMetrics(t *testing.T) {
 	down.Down(t)
 	gateway := harness.Start(t, harness.Options{
 		Block: "name main\n" + block(redisStoreAt(redis.Addr, "metrics"), broker.Backend("pg", ""), twin.Backend("twin", ""),
-			down.Backend("down", "")),
+			down.Backend("down", "")) + "catalog {\n\trefresh 1h\n}\n", // fetched once, however long it takes
 		Site: "metrics /metrics",
 	})
 	if err := broker.SetFaults([]samplebroker.Fault{{

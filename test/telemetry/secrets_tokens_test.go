@@ -17,6 +17,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -51,15 +52,8 @@ func TestSecretsOfCallers(t *testing.T) {
 	}
 	certificate, _, _ := selfSigned(t, foreignName.value)
 	_, certificatePEM, keyPEM := selfSigned(t)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := portOf(listener.Addr().String())
+	port := strconv.Itoa(harness.ReservePort(t))
 	tlsAddress := "broker.example.net:" + port // Caddy compares the host's name with that of the handshake
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
 	const name = "https://issuer.example.net"
 	inside := "store memory\nplatform cf {\n\tclient_cert dns:nobody.example.net\n\tunknown_instances reject\n\tjwt " + name +
 		" {\n\tjwks_url " + issuer.URL + "\n\tjwks_token {file." + tokenFile + "}\n\taudience osb\n\trequire sub cf\n}\n}\n" +
@@ -169,11 +163,6 @@ func TestSecretsOfCallers(t *testing.T) {
 			t.Errorf("%s: %q is not there", place, text)
 		}
 	}
-}
-
-func portOf(address string) string {
-	_, port, _ := net.SplitHostPort(address)
-	return port
 }
 
 // selfSigned makes a certificate, with the addresses of persons perhaps, and the files of it and its key.

@@ -29,7 +29,7 @@ func TestSpanStatus(t *testing.T) {
 	receiver := otlptest.Start(t)
 	broker, quick, gone := startBroker(t, "db"), startBroker(t, "quick"), startBroker(t, "gone")
 	gateway := harness.Start(t, harness.Options{
-		Block: block("store memory", broker.Backend("pg", ""), quick.Backend("quick", "timeout 300ms"),
+		Block: block("store memory", broker.Backend("pg", ""), quick.Backend("quick", "timeout 2s"),
 			gone.Backend("gone", "")),
 		Environment: receiver.Env(otlptest.GRPC),
 	})
