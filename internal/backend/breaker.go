@@ -93,6 +93,7 @@ func (b *breaker) note(trial bool, r result) {
 	if b.Failures == 0 {
 		return
 	}
+	counted := false
 	switch {
 	case trial: // its place is given back, whatever became of the breaker meanwhile
 	case r == answers && !b.isOpen.Load():
@@ -100,8 +101,11 @@ func (b *breaker) note(trial bool, r result) {
 			b.failed.Store(0)
 		}
 		return
-	case r == silent && !b.isOpen.Load() && int(b.failed.Add(1)) < b.Failures:
-		return
+	case r == silent && !b.isOpen.Load():
+		if int(b.failed.Add(1)) < b.Failures {
+			return
+		}
+		counted = true
 	case r == neutral:
 		return
 	}
@@ -116,12 +120,20 @@ func (b *breaker) note(trial bool, r result) {
 		b.failed.Store(0)
 		b.set(false)
 	case r != silent, wasOpen && !trial:
-	case !wasOpen && trial && int(b.failed.Add(1)) < b.Failures:
+	case !wasOpen && b.failures(!counted) < b.Failures:
 		// An earlier call was answered late and has closed it, so this one counts as any other does.
 	default:
 		b.until = time.Now().Add(b.Open)
 		b.set(true)
 	}
+}
+
+// failures is how many calls in a row have failed, with one more or without.
+func (b *breaker) failures(more bool) int {
+	if more {
+		return int(b.failed.Add(1))
+	}
+	return int(b.failed.Load())
 }
 
 // set opens or closes. The caller holds mu.
