@@ -71,3 +71,40 @@ func TestRequestDeadlineBeforeSending(t *testing.T) {
 		}
 	})
 }
+
+// A broker that falls silent within a line is too slow, as one is that falls silent between two, though what has come of
+// the line makes no sense.
+func TestRequestDeadlineWithinALine(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		said   string
+		status int
+	}{
+		"status line": {said: "HTTP/1.1 20"},
+		"header":      {said: "HTTP/1.1 200 OK\r\nContent-Le"},
+		"size of a chunk": {
+			said: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0", status: http.StatusOK,
+		},
+		"trailer": {
+			said: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nX-Su", status: http.StatusOK,
+		},
+	} {
+		for _, method := range []string{"PUT", "GET"} {
+			t.Run(name+" to "+method, func(t *testing.T) {
+				t.Parallel()
+				server := serveRaw(t, func(_ *rawServer, c *rawConn) {
+					c.ReadRequest()
+					c.Send("%s", test.said)
+					c.WaitClosed()
+				})
+				resp, err := newBackend(t, server.URL).Do(t.Context(), backend.Request{
+					Method: method, Path: "/v2/x", Deadline: time.Now().Add(2 * time.Second),
+				})
+				checkFailure(t, resp, err, wantFailure{kind: backend.Timeout, status: test.status, text: "deadline exceeded"})
+				if got := len(server.Requests()); got != 1 {
+					t.Errorf("the request arrived %d times, want once", got)
+				}
+			})
+		}
+	}
+}

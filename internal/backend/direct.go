@@ -172,7 +172,7 @@ func (d *direct) exchange(
 		undisturbed := c.end()
 		if err != nil {
 			_ = c.Close()
-			return response, nil, ended(ctx, deadline, err)
+			return response, nil, ended(ctx, deadline, cmp.Or(c.cut, err))
 		}
 		if undisturbed && c.mayKeep(response) {
 			d.put(c)

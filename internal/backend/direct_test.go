@@ -1,6 +1,7 @@
 package backend_test
 
 import (
+	"bytes"
 	"net/http"
 	"os"
 	"os/exec"
@@ -60,6 +61,30 @@ func TestDirectLateBody(t *testing.T) {
 					t.Errorf("got %d %q, want %q", resp.Status, resp.Body, want)
 				}
 			}
+		})
+	}
+}
+
+// A header without end, or interim answers without end, are read up to a limit, which the error tells.
+func TestDirectEndlessHeader(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ first, part string }{
+		"lines":           {"HTTP/1.1 200 OK\r\n", "X-A: b\r\n"},
+		"interim answers": {"", "HTTP/1.1 103 Early Hints\r\n\r\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := serveRaw(t, func(_ *rawServer, c *rawConn) {
+				c.ReadRequest()
+				c.Send("%s", test.first)
+				for {
+					if _, err := c.Write(bytes.Repeat([]byte(test.part), 1000)); err != nil {
+						return
+					}
+				}
+			})
+			resp, err := newBackend(t, server.URL, straight).Do(t.Context(), backend.Request{Method: "PUT", Path: "/v2/x"})
+			checkFailure(t, resp, err, wantFailure{kind: backend.Failed, text: "the header of the answer is too large"})
 		})
 	}
 }

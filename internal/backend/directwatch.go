@@ -19,7 +19,9 @@ type directConn struct {
 	// header is how much may still be read while it is a header that is read.
 	header   int
 	inHeader bool
-	since    time.Time // when it became idle
+	// cut is the bound at which reading ended. Where that is within a line, net/http tells of what it makes of the piece.
+	cut   error
+	since time.Time // when it became idle
 
 	// ctx and deadline bound the exchange under way. Nobody looks whether ctx ends until it has taken a while; then stop,
 	// which is nil before, ends that again.
@@ -34,7 +36,7 @@ const watchAfter = 50 * time.Millisecond
 
 // begin bounds an exchange.
 func (c *directConn) begin(ctx context.Context, deadline time.Time) error {
-	c.ctx, c.deadline, c.stop = ctx, deadline, nil
+	c.ctx, c.deadline, c.stop, c.cut = ctx, deadline, nil, nil
 	soon := time.Now().Add(watchAfter)
 	if ctx.Done() == nil || !deadline.IsZero() && deadline.Before(soon) {
 		soon = deadline
@@ -75,7 +77,10 @@ func (c *directConn) Write(p []byte) (int, error) {
 func (c *directConn) read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if err != nil && n == 0 && c.mayWait(err) {
-		return c.Conn.Read(p)
+		n, err = c.Conn.Read(p)
+	}
+	if isTimeout(err) {
+		c.cut = err
 	}
 	return n, err
 }
@@ -88,7 +93,8 @@ func (c *directConn) Read(p []byte) (int, error) {
 		return c.read(p)
 	}
 	if c.header <= 0 {
-		return 0, errHeaderTooLarge
+		c.cut = errHeaderTooLarge
+		return 0, c.cut
 	}
 	n, err := c.read(p[:min(len(p), c.header)])
 	c.header -= n
