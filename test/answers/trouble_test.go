@@ -143,11 +143,6 @@ func TestUnready(t *testing.T) {
 			t.Errorf("got %d from the health check, want 503", a.status)
 		}
 	}
-	// silent accepts and says nothing.
-	silent := func(c *net.TCPConn, _ rawRequest) bool {
-		_, _ = c.Read(make([]byte, 1))
-		return false
-	}
 	t.Run("store", func(t *testing.T) {
 		t.Parallel()
 		one, two := sides(t)
@@ -173,10 +168,17 @@ func TestUnready(t *testing.T) {
 	t.Run("broker", func(t *testing.T) {
 		t.Parallel()
 		one, two := sides(t)
-		two.on("/v2/catalog", silent)
+		speaks := make(chan struct{})
+		two.on("/v2/catalog", func(*net.TCPConn, rawRequest) bool { // says nothing
+			select {
+			case <-speaks:
+			case <-two.done.Done():
+			}
+			return false
+		})
 		g := startUnready(t, harness.Options{Block: strings.Join([]string{
 			"store memory", harness.Platform("main", ""), one.backend("one", ""),
-			two.backend("two", "catalog_timeout 3s"),
+			two.backend("two", "catalog_timeout 10m"),
 		}, "\n")})
 		e := &estate{Gateway: g, one: one, two: two}
 		notReady(t, e)
@@ -185,6 +187,7 @@ func TestUnready(t *testing.T) {
 			e.refuses(t, c.withHint("new", "gamma-id", "gamma-small"), ownershipUnavailable)
 		}
 		two.off("/v2/catalog")
+		close(speaks)
 		g.AwaitReady(t)
 		harness.Await(t, "both offerings", func() bool {
 			a, err := exchange(g, "GET", catalog.text(host(g)))

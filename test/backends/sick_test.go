@@ -54,7 +54,7 @@ func TestSickBrokersDelayNobody(t *testing.T) {
 	for i := range brokers {
 		service := "s" + strconv.Itoa(i)
 		brokers[i] = startGuarded(t, service, nil)
-		block = append(block, fmt.Sprintf("backend %s %s {\n\tmax_in_flight %d\n}", service, brokers[i].URL, slots))
+		block = append(block, fmt.Sprintf("backend %s %s {\n\ttimeout 10m\n\tmax_in_flight %d\n}", service, brokers[i].URL, slots))
 	}
 	g := harness.Start(t, harness.Options{Block: strings.Join(block, "\n")})
 	harness.Await(t, "all catalogs", func() bool {
@@ -151,7 +151,7 @@ func TestBreaker(t *testing.T) {
 	broker, other := startGuarded(t, "db", nil), startGuarded(t, "other", nil)
 	options := harness.Options{Block: strings.Join([]string{
 		"store memory", "catalog {\n\trefresh 1s\n}", harness.Platform("main", "unknown_instances forward"),
-		fmt.Sprintf("backend db %s {\n\ttimeout 1s\n\tsettle 1ms\n\tbreaker 3 1h\n}", broker.URL),
+		fmt.Sprintf("backend db %s {\n\ttimeout 3s\n\tsettle 1ms\n\tbreaker 3 1h\n}", broker.URL),
 		fmt.Sprintf("backend other %s", other.URL),
 	}, "\n")}
 	g := harness.Start(t, options)
