@@ -24,7 +24,7 @@ func TestRequestDeadline(t *testing.T) {
 		c.WaitClosed()
 	})
 	// Long enough to connect on a machine that is busy.
-	const soon = 2 * time.Second
+	const soon = 5 * time.Second
 	for name, test := range map[string]struct {
 		address string
 		after   time.Duration
@@ -98,7 +98,7 @@ func TestRequestDeadlineWithinALine(t *testing.T) {
 					c.WaitClosed()
 				})
 				resp, err := newBackend(t, server.URL).Do(t.Context(), backend.Request{
-					Method: method, Path: "/v2/x", Deadline: time.Now().Add(2 * time.Second),
+					Method: method, Path: "/v2/x", Deadline: time.Now().Add(5 * time.Second),
 				})
 				checkFailure(t, resp, err, wantFailure{kind: backend.Timeout, status: test.status, text: "deadline exceeded"})
 				if got := len(server.Requests()); got != 1 {

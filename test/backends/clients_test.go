@@ -238,7 +238,7 @@ func TestClients(t *testing.T) {
 	w := newWorker(t, func(s *httptest.Server) { s.Start() })
 	g := harness.Start(t, harness.Options{Block: strings.Join([]string{
 		"store memory", "catalog {\n\trefresh 1h\n}", "max_response_body 256KiB", harness.Platform("main", ""),
-		w.backend("w", "timeout 2s\nsettle 1ms\nbreaker off\nmax_in_flight 10000\ntransport http {\n\tkeepalive off\n}"),
+		w.backend("w", "timeout 5s\nsettle 1ms\nbreaker off\nmax_in_flight 10000\ntransport http {\n\tkeepalive off\n}"),
 	}, "\n")})
 	var number atomic.Int64
 	for _, bad := range badAnswers() {
