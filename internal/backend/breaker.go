@@ -115,25 +115,20 @@ func (b *breaker) note(trial bool, r result) {
 		b.trying = false
 	}
 	wasOpen := b.isOpen.Load()
+	if r == silent && !wasOpen && !counted {
+		b.failed.Add(1)
+	}
 	switch {
 	case r == answers:
 		b.failed.Store(0)
 		b.set(false)
 	case r != silent, wasOpen && !trial:
-	case !wasOpen && b.failures(!counted) < b.Failures:
+	case !wasOpen && int(b.failed.Load()) < b.Failures:
 		// An earlier call was answered late and has closed it, so this one counts as any other does.
 	default:
 		b.until = time.Now().Add(b.Open)
 		b.set(true)
 	}
-}
-
-// failures is how many calls in a row have failed, with one more or without.
-func (b *breaker) failures(more bool) int {
-	if more {
-		return int(b.failed.Add(1))
-	}
-	return int(b.failed.Load())
 }
 
 // set opens or closes. The caller holds mu.

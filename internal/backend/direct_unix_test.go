@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -35,28 +34,11 @@ func serveEarly(t *testing.T) (address string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var open sync.WaitGroup
-	ended := make(chan struct{})
-	open.Go(func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			open.Go(func() {
-				defer func() { _ = conn.Close() }()
-				_, _ = io.ReadFull(conn, make([]byte, 1))
-				_, _ = io.WriteString(conn, "HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}")
-				<-ended
-			})
-		}
-	})
-	t.Cleanup(func() {
-		_ = listener.Close()
-		close(ended)
-		open.Wait()
-	})
-	return "http://" + listener.Addr().String()
+	return serveRawOn(t, listener, func(_ *rawServer, c *rawConn) {
+		_, _ = io.ReadFull(c.TCPConn, make([]byte, 1))
+		c.Send("HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}")
+		<-t.Context().Done()
+	}).URL
 }
 
 // A broker that answers before it has read everything is heard, whatever makes the request large.

@@ -100,6 +100,12 @@ func serveRaw(tb testing.TB, talk func(s *rawServer, c *rawConn)) *rawServer {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	return serveRawOn(tb, listener, talk)
+}
+
+// serveRawOn is serveRaw on a listener of the test's own, which it closes.
+func serveRawOn(tb testing.TB, listener net.Listener, talk func(s *rawServer, c *rawConn)) *rawServer {
+	tb.Helper()
 	s := &rawServer{URL: "http://" + listener.Addr().String()}
 	var open sync.WaitGroup
 	ctx, cancel := context.WithCancel(context.Background())
